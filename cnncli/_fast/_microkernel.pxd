@@ -1,0 +1,162 @@
+# Typed doors to microkernel.h, and the loop over outputs, rows and taps that both passes of convolution share.
+from cython.parallel cimport prange
+from libc.stdint cimport int32_t
+
+from cnncli._fast._types cimport real
+
+cdef extern from "microkernel.h" nogil:
+    enum:
+        VECTOR_BYTES
+        TILE
+        GRAD_OUT
+        GRAD_TAP
+        LANES
+        LANES_SMALL
+        START_ZERO
+        START_BIAS
+        START_Y
+    void tile_run_f32(int, int, const float *, ptrdiff_t, const int32_t *, int, const float *, ptrdiff_t, float *,
+                      const int32_t *, ptrdiff_t, const float *, int)
+    void tile_run_f32x8(int, int, const float *, ptrdiff_t, const int32_t *, int, const float *, ptrdiff_t, float *,
+                        const int32_t *, ptrdiff_t, const float *, int)
+    void tile_run_f64(int, int, const double *, ptrdiff_t, const int32_t *, int, const double *, ptrdiff_t, double *,
+                      const int32_t *, ptrdiff_t, const double *, int)
+    void gradient_run_f32(int, int, const float *, const int32_t *, ptrdiff_t, const float *, const int32_t *,
+                          ptrdiff_t, int, int, float *, ptrdiff_t)
+    void gradient_run_f32x8(int, int, const float *, const int32_t *, ptrdiff_t, const float *, const int32_t *,
+                            ptrdiff_t, int, int, float *, ptrdiff_t)
+    void gradient_run_f64(int, int, const double *, const int32_t *, ptrdiff_t, const double *, const int32_t *,
+                          ptrdiff_t, int, int, double *, ptrdiff_t)
+    float lane_sum_f32(const float *)
+    float lane_sum_f32x8(const float *)
+    double lane_sum_f64(const double *)
+
+
+cdef inline int lanes_of(const Py_ssize_t *shape, const Py_ssize_t *strides, const Py_ssize_t *other_shape,
+                         const Py_ssize_t *other_strides, Py_ssize_t item) except -1:
+    """Lanes of two activations, after making sure that columns and lanes lie side by side in both."""
+    cdef Py_ssize_t lanes = shape[4]
+    if (other_shape[4] != lanes or strides[4] != item or other_strides[4] != item or strides[3] != lanes * item
+            or other_strides[3] != lanes * item or (lanes != LANES and lanes != LANES_SMALL)):
+        raise ValueError("columns and lanes must be contiguous, and both arrays have 32 or 8 lanes")
+    return <int>lanes
+
+
+cdef inline int vector_length(real *_, int lanes) noexcept nogil:
+    """Elements of the vector that the tiles use for this precision and number of lanes."""
+    cdef int length = VECTOR_BYTES // <int>sizeof(real)
+    return length if length < lanes else lanes
+
+
+cdef inline void tile_run(int outputs, int vectors, int lanes, const real *w, ptrdiff_t wk, const int32_t *off,
+                          int taps, const real *x, ptrdiff_t xs, real *y, const int32_t *yo, ptrdiff_t ys,
+                          const real *bias, int start) noexcept nogil:
+    if real is double:
+        tile_run_f64(outputs, vectors, w, wk, off, taps, x, xs, y, yo, ys, bias, start)
+    elif lanes == LANES_SMALL:
+        tile_run_f32x8(outputs, vectors, w, wk, off, taps, x, xs, y, yo, ys, bias, start)
+    else:
+        tile_run_f32(outputs, vectors, w, wk, off, taps, x, xs, y, yo, ys, bias, start)
+
+
+cdef inline void gradient_run(int outputs, int taps, int lanes, const real *dy, const int32_t *yo, ptrdiff_t ys,
+                              const real *x, const int32_t *off, ptrdiff_t xs, int runs, int vectors, real *sums,
+                              ptrdiff_t ao) noexcept nogil:
+    if real is double:
+        gradient_run_f64(outputs, taps, dy, yo, ys, x, off, xs, runs, vectors, sums, ao)
+    elif lanes == LANES_SMALL:
+        gradient_run_f32x8(outputs, taps, dy, yo, ys, x, off, xs, runs, vectors, sums, ao)
+    else:
+        gradient_run_f32(outputs, taps, dy, yo, ys, x, off, xs, runs, vectors, sums, ao)
+
+
+cdef inline real lane_sum(const real *v, int lanes) noexcept nogil:
+    if real is double:
+        return lane_sum_f64(v)
+    elif lanes == LANES_SMALL:
+        return lane_sum_f32x8(v)
+    else:
+        return lane_sum_f32(v)
+
+
+cdef inline int part_start(int total, int most, int i) noexcept nogil:
+    """Where part i begins if `total` is cut into as few parts of at most `most` as possible, all nearly equal."""
+    cdef int parts = (total + most - 1) // most
+    return i * (total // parts) + (i if i < total % parts else total % parts)
+
+
+cdef inline int part_count(int total, int most) noexcept nogil:
+    return (total + most - 1) // most
+
+
+cdef inline void pack_weights(const real *w, ptrdiff_t w_output, const int32_t *w_tap, int outputs, int taps,
+                              real *packed, int threads) noexcept nogil:
+    """packed = [tile of outputs][tap][output within the tile], from w[output * w_output + w_tap[tap]]."""
+    cdef int t, k, o, first, size
+    cdef real *p
+    for t in prange(part_count(outputs, TILE), num_threads=threads, schedule="static"):
+        first = part_start(outputs, TILE, t)
+        size = part_start(outputs, TILE, t + 1) - first
+        p = packed + <ptrdiff_t>first * taps
+        for k in range(taps):
+            for o in range(size):
+                p[o] = w[(first + o) * w_output + w_tap[k]]
+            p = p + size
+
+
+cdef struct Grid:
+    # How the pixels of one correlation lie in memory, in elements.
+    ptrdiff_t x_block
+    ptrdiff_t x_row
+    ptrdiff_t x_pixel
+    ptrdiff_t y_block
+    ptrdiff_t y_row
+    ptrdiff_t y_pixel
+    int blocks
+    int rows
+    int columns
+    int lanes
+
+
+cdef inline void correlate(Grid g, const real *x, const real *packed, const int32_t *off, int taps, real *y,
+                           const int32_t *yo, int outputs, const real *bias, int start, int rows_at_once,
+                           int threads) noexcept nogil:
+    """y[yo[o] + pixel] = start + sum_k w[k, o] x[off[k] + pixel], for every output o and pixel of the grid.
+
+    Work is shared out as (block, rows, tiles of outputs); a piece goes through the taps in chunks whose weights and
+    pixels stay in the first-level cache, and through all its rows for each chunk.
+    """
+    cdef int length = vector_length(y, g.lanes)
+    cdef int vectors = g.lanes // length
+    cdef int runs = g.columns
+    cdef ptrdiff_t xs = length, ys = length
+    cdef ptrdiff_t x_run = g.x_pixel, y_run = g.y_pixel
+    if g.x_pixel == g.lanes and g.y_pixel == g.lanes:      # a whole row is one run of vectors
+        vectors, runs = vectors * g.columns, 1
+    elif vectors == 1:                                     # one vector per pixel: a run of strided pixels
+        vectors, runs, xs, ys = g.columns, 1, g.x_pixel, g.y_pixel
+    cdef int chunks = part_count(taps, 144) if taps > 0 else 1
+    cdef int tiles = part_count(outputs, TILE)
+    cdef int row_parts = part_count(g.rows, rows_at_once)
+    cdef int tile_parts = 1
+    while g.blocks * row_parts * tile_parts < 4 * threads and tile_parts < tiles:
+        tile_parts = tile_parts + 1
+    cdef int piece, b, rp, tp, c, t, i, r, first, size, k0, k1, begin
+    cdef int pieces = g.blocks * row_parts * tile_parts
+    for piece in prange(pieces, num_threads=threads, schedule="dynamic"):
+        tp = piece % tile_parts
+        rp = piece // tile_parts % row_parts
+        b = piece // tile_parts // row_parts
+        for c in range(chunks):
+            k0 = taps * c // chunks
+            k1 = taps * (c + 1) // chunks
+            begin = start if c == 0 else START_Y
+            for t in range(tiles * tp // tile_parts, tiles * (tp + 1) // tile_parts):
+                first = part_start(outputs, TILE, t)
+                size = part_start(outputs, TILE, t + 1) - first
+                for i in range(g.rows * rp // row_parts, g.rows * (rp + 1) // row_parts):
+                    for r in range(runs):
+                        tile_run(size, vectors, g.lanes, packed + <ptrdiff_t>first * taps + <ptrdiff_t>k0 * size, size,
+                                 off + k0, k1 - k0, x + b * g.x_block + i * g.x_row + r * x_run, xs,
+                                 y + b * g.y_block + i * g.y_row + r * y_run, yo + first, ys,
+                                 bias + first if begin == START_BIAS else NULL, begin)

@@ -1,0 +1,220 @@
+"""Fully connected layer: a convolution with one pixel, whose taps are the whole input map.
+
+Design
+a) Forward and the gradient of the input are the `correlate` of convolution; blocks take the place of rows, so that weights
+   are read once for all of them.
+b) The gradient of the weights is the same tile once more, with images as taps: both operands are transposed once, blocks
+   merge by the fixed tree while their sums are in the cache.
+
+Shapes: x [block, channel, row, column, lane] stands for features in C order, w [out, features], y [block, out, 1, 1, lane].
+"""
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int32_t
+
+from cnncli._fast._microkernel cimport (
+    LANES, START_BIAS, START_ZERO, TILE, Grid, correlate, lane_sum, lanes_of, pack_weights, part_count, part_start,
+    tile_run, vector_length,
+)
+from cnncli._fast._reduce cimport add_blocks, team
+from cnncli._fast._types cimport real
+
+cdef int FEATURES_AT_ONCE = 64
+
+
+cdef inline long padded(long features) noexcept nogil:
+    return (features + FEATURES_AT_ONCE - 1) // FEATURES_AT_ONCE * FEATURES_AT_ONCE
+
+
+cdef inline int tree_depth(int blocks) noexcept nogil:
+    cdef int depth = 1
+    while (1 << (depth - 1)) <= blocks:
+        depth = depth + 1
+    return depth
+
+
+def scratch_size(w_shape, int blocks, int lanes, int threads):
+    """Elements of scratch: packed weights, or both operands transposed and a stack of partial tiles per thread."""
+    cdef long outputs = w_shape[0], features = w_shape[1]
+    return max(outputs * features,
+               blocks * lanes * (padded(features) + outputs) + blocks * outputs
+               + threads * tree_depth(blocks) * TILE * FEATURES_AT_ONCE + LANES)
+
+
+def index_size(w_shape):
+    """Elements of integer scratch."""
+    return 2 * max(w_shape[0], w_shape[1]) + w_shape[0] + w_shape[1] + LANES + TILE
+
+
+cdef void feature_offsets(const Py_ssize_t *shape, const Py_ssize_t *strides, Py_ssize_t item, int32_t *off) noexcept:
+    cdef Py_ssize_t c, i, j
+    cdef int k = 0
+    for c in range(shape[1]):
+        for i in range(shape[2]):
+            for j in range(shape[3]):
+                off[k] = <int32_t>((c * strides[1] + i * strides[2] + j * strides[3]) // item)
+                k += 1
+
+
+cdef int check(const Py_ssize_t *x, const Py_ssize_t *y, Py_ssize_t outputs, Py_ssize_t features, int blocks) except -1:
+    if x[1] * x[2] * x[3] != features or y[1] * y[2] * y[3] != outputs or min(x[0], y[0]) < blocks:
+        raise ValueError("linear: the shapes of input, weights and output do not belong together")
+    return 0
+
+
+def forward(const real[:, :, :, :, :] x, const real[:, ::1] w, const real[::1] bias, real[:, :, :, :, :] y,
+            real[::1] scratch, int32_t[::1] index, int blocks, int threads):
+    """y[o] = bias[o] + sum_k w[o, k] x[k]; `bias` may be None. x, w, bias: IN; y: OUT."""
+    cdef int lanes = lanes_of(x.shape, x.strides, y.shape, y.strides, sizeof(real))
+    cdef int outputs = w.shape[0], features = w.shape[1], k
+    check(x.shape, y.shape, outputs, features, blocks)
+    cdef int32_t *off = &index[0]
+    cdef int32_t *order = off + features
+    cdef int32_t *yo = order + features
+    feature_offsets(x.shape, x.strides, sizeof(real), off)
+    feature_offsets(y.shape, y.strides, sizeof(real), yo)
+    for k in range(features):
+        order[k] = k
+    cdef Py_ssize_t item = sizeof(real)
+    cdef Grid grid = Grid(0, x.strides[0] // item, lanes, 0, y.strides[0] // item, lanes, 1, blocks, 1, lanes)
+    cdef int team_size = team(threads, <double>blocks * lanes * outputs * features / 8)
+    cdef const real *bias0 = &bias[0] if bias is not None else NULL
+    with nogil:
+        pack_weights(&w[0, 0], features, order, outputs, features, &scratch[0], team_size)
+        correlate(grid, &x[0, 0, 0, 0, 0], &scratch[0], off, features, &y[0, 0, 0, 0, 0], yo, outputs, bias0,
+                  START_BIAS if bias0 != NULL else START_ZERO, blocks, team_size)
+
+
+def backward_input(const real[:, :, :, :, :] dy, const real[:, ::1] w, real[:, :, :, :, :] dx, real[::1] scratch,
+                   int32_t[::1] index, int blocks, int threads):
+    """dx[k] = sum_o w[o, k] dy[o]. dy, w: IN; dx: OUT."""
+    cdef int lanes = lanes_of(dy.shape, dy.strides, dx.shape, dx.strides, sizeof(real))
+    cdef int outputs = w.shape[0], features = w.shape[1], o
+    check(dx.shape, dy.shape, outputs, features, blocks)
+    cdef int32_t *off = &index[0]
+    cdef int32_t *order = off + outputs
+    cdef int32_t *xo = order + outputs
+    feature_offsets(dy.shape, dy.strides, sizeof(real), off)
+    feature_offsets(dx.shape, dx.strides, sizeof(real), xo)
+    for o in range(outputs):
+        order[o] = o * features
+    cdef Py_ssize_t item = sizeof(real)
+    cdef Grid grid = Grid(0, dy.strides[0] // item, lanes, 0, dx.strides[0] // item, lanes, 1, blocks, 1, lanes)
+    cdef int team_size = team(threads, <double>blocks * lanes * outputs * features / 8)
+    with nogil:
+        pack_weights(&w[0, 0], 1, order, features, outputs, &scratch[0], team_size)
+        correlate(grid, &dy[0, 0, 0, 0, 0], &scratch[0], off, outputs, &dx[0, 0, 0, 0, 0], xo, features,
+                  <const real *>NULL, START_ZERO, blocks, team_size)
+
+
+cdef void transpose(const real *x, ptrdiff_t x_block, const int32_t *off, int features, int lanes, int blocks,
+                    real *out, ptrdiff_t row, int threads) noexcept nogil:
+    """out[block, lane, feature] = x[block, feature, lane]; rows of `row` elements, zeros beyond the features."""
+    cdef int piece, b, k, k1, l, parts = part_count(features, 256)
+    cdef const real *source
+    cdef real *target
+    for piece in prange(blocks * parts, num_threads=threads, schedule="static"):
+        b = piece // parts
+        k1 = part_start(features, 256, piece % parts + 1)
+        for k in range(part_start(features, 256, piece % parts), k1):
+            source = x + b * x_block + off[k]
+            target = out + b * lanes * row + k
+            for l in range(lanes):
+                target[l * row] = source[l]
+        if k1 == features:
+            for l in range(lanes):
+                for k in range(features, <int>row):
+                    out[(b * lanes + l) * row + k] = 0
+
+
+cdef void merge(real *stack, int size, int b, int blocks) noexcept nogil:
+    """Add finished pairs on a stack of partial sums, the newest being that of block `b`: the tree of `_reduce.pxd`."""
+    cdef int top = 0, i, n = b, last
+    while n > 0:
+        top = top + (n & 1)
+        n = n >> 1
+    last = b + 1 == blocks
+    n = b
+    while (n & 1) or (last and top > 0):
+        for i in range(size):
+            stack[(top - 1) * size + i] += stack[top * size + i]
+        top = top - 1
+        n = n >> 1
+
+
+cdef inline int height(int b) noexcept nogil:
+    """Partial sums that lie on the stack before block `b`: the ones of its binary number."""
+    cdef int ones = 0
+    while b > 0:
+        ones = ones + (b & 1)
+        b = b >> 1
+    return ones
+
+
+def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, real[:, ::1] dw, real[::1] dbias,
+                    real[::1] scratch, int32_t[::1] index, int blocks, int threads):
+    """dw[o, k] = sum over images of dy[o] x[k], dbias[o] = sum of dy[o]; `dbias` may be None. x, dy: IN; dw, dbias: OUT."""
+    cdef int lanes = lanes_of(x.shape, x.strides, dy.shape, dy.strides, sizeof(real))
+    cdef int outputs = dw.shape[0], features = dw.shape[1]
+    check(x.shape, dy.shape, outputs, features, blocks)
+    cdef Py_ssize_t item = sizeof(real)
+    cdef int32_t *off = &index[0]
+    cdef int32_t *yo = off + features
+    cdef int32_t *image = yo + outputs
+    cdef int32_t *row_of = image + LANES
+    cdef ptrdiff_t x_block = x.strides[0] // item, y_block = dy.strides[0] // item
+    cdef ptrdiff_t row = padded(features)
+    cdef real *xt = &scratch[0]
+    cdef real *dyt = xt + blocks * lanes * row
+    cdef real *partial_bias = dyt + <ptrdiff_t>blocks * lanes * outputs
+    cdef real *stacks = partial_bias + (blocks * outputs + LANES - 1) // LANES * LANES
+    cdef int tile_size = TILE * FEATURES_AT_ONCE
+    cdef ptrdiff_t per_thread = tree_depth(blocks) * tile_size
+    cdef int team_size = team(threads, <double>blocks * lanes * outputs * features / 8)
+    cdef int o_parts = part_count(outputs, TILE), k_parts = <int>(row // FEATURES_AT_ONCE)
+    cdef int piece, b, o, o1, k, i, l, width, full = vector_length(xt, LANES)
+    cdef const real *x0 = &x[0, 0, 0, 0, 0]
+    cdef const real *y0 = &dy[0, 0, 0, 0, 0]
+    cdef real *stack
+    cdef bint with_bias = dbias is not None
+    feature_offsets(x.shape, x.strides, item, off)
+    feature_offsets(dy.shape, dy.strides, item, yo)
+    for l in range(lanes):
+        image[l] = <int32_t>(l * row)
+    for i in range(TILE):
+        row_of[i] = i * FEATURES_AT_ONCE
+    with nogil:
+        transpose(x0, x_block, off, features, lanes, blocks, xt, row, team_size)
+        transpose(y0, y_block, yo, outputs, lanes, blocks, dyt, outputs, 1)
+        for piece in prange(o_parts * k_parts, num_threads=team_size, schedule="static"):
+            o = part_start(outputs, TILE, piece // k_parts)
+            o1 = part_start(outputs, TILE, piece // k_parts + 1)
+            k = piece % k_parts * FEATURES_AT_ONCE
+            stack = stacks + threadid() * per_thread
+            for b in range(blocks):
+                tile_run(o1 - o, FEATURES_AT_ONCE // full, LANES, dyt + <ptrdiff_t>b * lanes * outputs + o, outputs,
+                         image, lanes, xt + b * lanes * row + k, full, stack + height(b) * tile_size, row_of, full,
+                         <const real *>NULL, START_ZERO)
+                merge(stack, tile_size, b, blocks)
+            width = FEATURES_AT_ONCE if k + FEATURES_AT_ONCE <= features else features - k
+            for i in range(o1 - o):
+                for l in range(width):
+                    dw[o + i, k + l] = stack[i * FEATURES_AT_ONCE + l]
+        if with_bias:
+            for b in range(blocks):
+                for o in range(outputs):
+                    partial_bias[b * outputs + o] = bias_sum(y0 + b * y_block + yo[o], lanes)
+            add_blocks(partial_bias, outputs, blocks, 1)
+            for o in range(outputs):
+                dbias[o] = partial_bias[o]
+
+
+cdef real bias_sum(const real *v, int lanes) noexcept nogil:
+    """The lanes of one output of one block, added vector by vector and then by the tree."""
+    cdef real[32] sums
+    cdef int length = vector_length(&sums[0], lanes), i, j
+    for j in range(length):
+        sums[j] = v[j]
+    for i in range(1, lanes // length):
+        for j in range(length):
+            sums[j] = sums[j] + v[i * length + j]
+    return lane_sum(&sums[0], lanes)

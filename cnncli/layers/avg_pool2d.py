@@ -1,0 +1,25 @@
+"""Average pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnncli.layers._pool2d import Pool2d
+from cnncli.layers.base import Buffers
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgPool2d(Pool2d):
+    """The mean of each window, over the samples of it that lie inside the map.
+
+    References
+    ----------
+    Jarrett et al., "What is the best multi-stage architecture for object recognition?", ICCV 2009, layer P_A.
+    """
+
+    def forward(self, b: Buffers, training: bool) -> None:
+        b.kernels.pool2d.avg_forward(b.x, b.y, *self.window, b.blocks, b.threads)
+
+    def backward(self, b: Buffers) -> None:
+        if b.dx is not None:
+            b.kernels.pool2d.avg_backward(b.dy, b.dx, *self.window, b.blocks, b.threads)

@@ -1,0 +1,68 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnncli.fields import between, field, positive
+from cnncli.initializers import ONE
+from cnncli.layers.base import Buffers, Layer, LayerPlan, Param, Saved, Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNorm2d(Layer):
+    """Each map brought to mean 0 and variance 1 over the batch and its pixels, then scaled and shifted.
+
+    y = (x - mean) / sqrt(variance + eps) * weight + bias. In training mean and (biased) variance are the batch's, and
+    running averages of them (of the unbiased variance) are kept for evaluation, as in PyTorch.
+
+    Parameters: weight (channels,), bias (channels,). State: running_mean, running_var (channels,).
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithm 1.
+    """
+
+    eps: float = field(positive, default=1e-5, doc="added to the variance")
+    momentum: float = field(between(0, 1), default=0.1, doc="weight of the newest batch in the running averages")
+
+    def plan(self, in_shapes: Sequence[Shape]) -> LayerPlan:
+        channels = in_shapes[0][0]
+        return LayerPlan(
+            out_shape=in_shapes[0],
+            params={
+                "weight": Param((channels,), ONE, decay=False),
+                "bias": Param((channels,), decay=False),
+            },
+            state={"running_mean": ((channels,), 0.0), "running_var": ((channels,), 1.0)},
+            saved={
+                "mean": Saved((channels,), "block", "float64"),
+                "m2": Saved((channels,), "block", "float64"),
+                "partial": Saved((2, channels), "block", "float64"),
+                "work": Saved((channels, 64), "node", "float64"),
+            },
+            reads=frozenset("x"),
+        )
+
+    def forward(self, b: Buffers, training: bool) -> None:
+        norm = b.kernels.norm2d
+        mean, m2 = b.saved["mean"], b.saved["m2"]
+        if training:
+            norm.statistics(b.x, mean, m2, b.saved["work"], b.n, b.blocks, b.threads)
+            count = b.n * b.x.shape[2] * b.x.shape[3]
+            running_mean, running_var = b.state["running_mean"], b.state["running_var"]
+            running_mean += self.momentum * (mean[0] - running_mean)
+            running_var += self.momentum * (m2[0] / max(count - 1, 1) - running_var)
+            m2[0] /= count
+        else:
+            mean[0], m2[0] = b.state["running_mean"], b.state["running_var"]
+        norm.normalize(
+            b.x, mean[0], m2[0], b.param["weight"], b.param["bias"], b.y, self.eps, b.n, b.blocks, b.threads
+        )
+
+    def backward(self, b: Buffers) -> None:
+        b.kernels.norm2d.backward(
+            b.x, b.dy, b.saved["mean"][0], b.saved["m2"][0], b.param["weight"], b.dx, b.grad["weight"], b.grad["bias"],
+            b.saved["partial"], b.saved["work"], self.eps, b.n, b.blocks, b.threads,
+        )  # fmt: skip

@@ -1,0 +1,34 @@
+"""What the squared errors share: targets of each class, and the factor before the sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnncli.fields import field
+from cnncli.losses.base import Loss, LossBuffers
+
+
+@dataclass(frozen=True, kw_only=True)
+class SquaredError(Loss):
+    """A factor times the sum over outputs of (x - t)^2."""
+
+    targets: tuple[float, float] = field(default=(0.0, 1.0), doc="target of the other classes and of the image's class")
+
+    def factor(self, classes: int) -> float:
+        """Factor before one image's sum of squares."""
+        raise AssertionError(f"{type(self).__name__} has no factor")
+
+    def mean(self, n: int) -> float:
+        """Factor that combines the losses of a batch of n images."""
+        return 1.0 / n
+
+    def forward(self, b: LossBuffers) -> None:
+        b.kernels.elementwise.copy(b.x, b.y, b.blocks, 1)
+        if b.target is not None:
+            b.kernels.loss.squared_error(
+                b.x, b.target, *self.targets, self.factor(b.x.shape[1]), b.losses, b.n, b.blocks
+            )
+
+    def backward(self, b: LossBuffers) -> None:
+        scale = self.factor(b.x.shape[1]) * self.mean(b.n)
+        b.kernels.loss.squared_error_backward(b.x, b.target, b.dx, *self.targets, scale, b.n, b.blocks)

@@ -1,0 +1,62 @@
+"""What a loss is: like a layer, but it ends the network and knows the targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnncli.errors import ShapeError
+from cnncli.layers.base import Shape
+
+
+class LossBuffers:
+    """The arrays of a loss. Activations are [block, class, 1, 1, lane], the others have one element per lane of all blocks.
+
+    Attributes
+    ----------
+    x, y, dx : ndarray
+        The network's output, the scores made from it, and the gradient of the mean loss.
+    target : ndarray of int32
+    losses : ndarray of float64
+        One per image.
+    kernels, n, blocks
+        As in `cnncli.layers.base.Buffers`.
+    """
+
+    __slots__ = ("blocks", "dx", "kernels", "losses", "n", "target", "x", "y")
+
+    x: Any
+    y: Any
+    dx: Any
+    target: Any
+    losses: Any
+    kernels: Any
+    n: int
+    blocks: int
+
+
+class Loss:
+    """Base of all losses: one frozen keyword-only dataclass per file, found by its file's name."""
+
+    probabilities = False  # whether the scores are probabilities
+
+    def plan(self, out_shape: Shape, classes: int | None) -> None:
+        """Check that the network ends in one unit per class.
+
+        Raises
+        ------
+        ShapeError
+            If it does not.
+        """
+        features, height, width = out_shape
+        if (height, width) != (1, 1):
+            raise ShapeError(f"the network ends in maps of {height}x{width}; end it with linear or global_avg_pool2d")
+        if classes is not None and features != classes:
+            raise ShapeError(f"the network has {features} outputs, the data has {classes} classes")
+
+    def forward(self, b: LossBuffers) -> None:
+        """Write the scores ``b.y`` and, where there are targets, ``b.losses``."""
+        raise AssertionError(f"{type(self).__name__} has no forward pass")
+
+    def backward(self, b: LossBuffers) -> None:
+        """Write ``b.dx``."""
+        raise AssertionError(f"{type(self).__name__} has no backward pass")

@@ -1,0 +1,286 @@
+"""A graph with memory: parameters, activations and gradients, and the two passes over them.
+
+All parameters lie in one aligned vector, all their gradients in another; the arrays of a layer are views (`Buffers`).
+Nothing is allocated after construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cnncli import _fast, random
+from cnncli.graph import Graph
+from cnncli.layers.base import NO_FRAME, Buffers, Frame, Layer
+from cnncli.losses.base import LossBuffers
+from cnncli.spec import INPUT, Node
+from cnncli.workspace import Maps, Segments, aligned, lanes_for, widest
+
+
+class _Split:
+    """The end of a fan-out on the way back: the gradients of all readers are added into that of the output they share."""
+
+    def __init__(self, parts: list[Any], total: Any) -> None:
+        self.parts, self.total = parts, total
+
+    def backward(self, b: Buffers) -> None:
+        left = self.parts[0]
+        for part in self.parts[1:]:
+            b.kernels.elementwise.add(left, part, self.total, b.blocks, b.threads)
+            left = self.total
+
+
+class Network:
+    """The arrays of a graph for batches of up to `batch_size` images.
+
+    Parameters
+    ----------
+    graph : Graph
+    batch_size : int
+    training : bool
+        Whether gradients are wanted.
+    dtype : {"float32", "float64"}
+    threads : int
+    seed : int
+        Of dropout and other randomness in training.
+    input_gradient : bool
+        Whether the gradient of the images is wanted too.
+    variant : str, optional
+        Kernels to use instead of the best.
+
+    Attributes
+    ----------
+    theta, grad : ndarray
+        All parameters and gradients, flat; `param` and `param_grad` are views by name.
+    state : dict of str to ndarray
+        Tensors that are stored but not trained, by name.
+    x : ndarray
+        Where the images go.
+    loss : LossBuffers
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        batch_size: int,
+        *,
+        training: bool,
+        dtype: str = "float32",
+        threads: int = 1,
+        seed: int = 0,
+        input_gradient: bool = False,
+        variant: str | None = None,
+    ) -> None:
+        self.graph = graph
+        self.batch_size = batch_size
+        self.dtype = np.dtype(dtype)
+        self.threads = threads
+        self.kernels = _fast.kernels(dtype, variant)
+        self.lanes = lanes_for(batch_size)
+        self.blocks = -(-batch_size // self.lanes)
+        self.segments = Segments.of(graph.params)
+        self.theta = aligned((self.segments.size,), dtype)
+        self.grad = aligned((self.segments.size if training else 0,), dtype)
+        self.param = self.segments.views(self.theta)
+        self.param_grad = self.segments.views(self.grad) if training else {}
+        self.state: dict[str, np.ndarray] = {}
+        self._buffers: dict[str, Buffers] = {}
+        values = self._values()
+        gradients, edges, splits = self._gradients(input_gradient) if training else ({}, {}, {})
+        scratch = self._scratch()
+        for node in graph.nodes:
+            self._buffers[node.name] = self._bind(node, values, gradients, edges, scratch, seed)
+        self._forward = [(node.layer, self._buffers[node.name]) for node in graph.nodes]
+        self._random = [self._buffers[name] for name, plan in graph.plans.items() if plan.random]
+        needed = graph.needs_gradient(input_gradient)
+        self._backward: list[tuple[Layer | _Split, Buffers]] = []
+        for node in reversed(graph.nodes):
+            b = self._buffers[node.name]
+            if node.name in splits:
+                self._backward.append((splits[node.name], b))
+            if needed[node.name]:
+                self._backward.append((node.layer, b))
+        if INPUT in splits:
+            self._backward.append((splits[INPUT], b))
+        self.x = values[INPUT].inside
+        self.dx = gradients[INPUT].inside if INPUT in gradients else None
+        self.target = np.full(self.blocks * self.lanes, -1, np.int32)
+        self.loss = self._bind_loss(values, gradients)
+        self.set_batch(batch_size)
+
+    # -- memory ----------------------------------------------------------------------------------------------------
+
+    def _owners(self) -> dict[str, str]:
+        """For each output, the node whose memory holds it: chains of in-place layers share one."""
+        owners = {INPUT: INPUT}
+        for node in self.graph.nodes:
+            owners[node.name] = owners[node.inputs[0]] if self.graph.in_place(node) else node.name
+        return owners
+
+    def _maps(self, name: str, frames: Iterable[Frame], value: float = 0.0) -> Maps:
+        return Maps(self.graph.shapes[name], self.blocks, self.lanes, self.dtype, widest(frames), value)
+
+    def _values(self) -> dict[str, Maps]:
+        graph, owners = self.graph, self._owners()
+        found: dict[str, Maps] = {}
+        for owner in dict.fromkeys(owners.values()):
+            plans = [graph.plans[r] for name in owners if owners[name] == owner for r in graph.readers[name]]
+            border = [plan.frame_value for plan in plans if plan.frame != NO_FRAME]
+            found[owner] = self._maps(owner, [plan.frame for plan in plans], border[0] if border else 0.0)
+        return {name: found[owner] for name, owner in owners.items()}
+
+    def _gradients(self, input_gradient: bool) -> tuple[dict[str, Maps], dict[tuple[str, int], Any], dict[str, _Split]]:
+        """Gradients of outputs, the arrays that each node writes for its inputs, and the sums where several write."""
+        graph, owners = self.graph, self._owners()
+        needed = graph.needs_gradient(input_gradient)
+        found: dict[str, Maps] = {}
+        for owner in dict.fromkeys(owners.values()):
+            if needed[owner] or owner == graph.output:
+                members = [name for name in owners if owners[name] == owner and name != INPUT]
+                found[owner] = self._maps(owner, [graph.plans[name].grad_frame for name in members])
+        gradients = {name: found[owner] for name, owner in owners.items() if owner in found}
+        edges: dict[tuple[str, int], Any] = {}
+        splits: dict[str, _Split] = {}
+        for name in [INPUT, *graph.plans]:
+            places = [
+                (node.name, i) for node in graph.nodes for i, source in enumerate(node.inputs) if source == name
+            ]
+            if not needed[name]:
+                continue
+            if len(places) == 1:
+                edges[places[0]] = gradients[name].inside
+            elif places:
+                parts = [self._maps(name, []).inside for _ in places]
+                edges.update(zip(places, parts, strict=True))
+                splits[name] = _Split(parts, gradients[name].inside)
+        return gradients, edges, splits
+
+    def _scratch(self) -> tuple[np.ndarray, np.ndarray]:
+        """One work space for all nodes, as large as the neediest wants."""
+        plans = self.graph.plans.values()
+        real = [p.scratch.real(self.kernels, self.blocks, self.lanes, self.threads) for p in plans]
+        index = [p.scratch.index(self.kernels) for p in plans]
+        return aligned((max(real, default=0) + 1,), self.dtype), aligned((max(index, default=0) + 1,), np.int32)
+
+    def _bind(
+        self,
+        node: Node,
+        values: dict[str, Maps],
+        gradients: dict[str, Maps],
+        edges: dict[tuple[str, int], Any],
+        scratch: tuple[np.ndarray, np.ndarray],
+        seed: int,
+    ) -> Buffers:
+        plan = self.graph.plans[node.name]
+        b = Buffers()
+        b.xs = tuple(values[name].inside for name in node.inputs)
+        b.dxs = tuple(edges.get((node.name, i)) for i in range(len(node.inputs)))
+        b.x, b.dx = b.xs[0], b.dxs[0]
+        b.x_framed = values[node.inputs[0]].framed(plan.frame)
+        b.y = values[node.name].inside
+        own = gradients.get(node.name)
+        b.dy = own.inside if own else None
+        b.dy_framed = own.framed(plan.grad_frame) if own else None
+        b.param = {key: self.param[f"{node.name}.{key}"] for key in plan.params}
+        b.grad = {key: self.param_grad[f"{node.name}.{key}"] for key in plan.params} if self.param_grad else {}
+        b.state = {key: np.array(np.broadcast_to(value, shape), np.float64) for key, (shape, value) in plan.state.items()}
+        self.state.update({f"{node.name}.{key}": array for key, array in b.state.items()})
+        b.saved = {}
+        for key, saved in plan.saved.items():
+            shape = {
+                "lane": (self.blocks, *saved.shape, self.lanes),
+                "block": (self.blocks, *saved.shape),
+                "node": saved.shape,
+            }[saved.per]
+            b.saved[key] = aligned(shape, self.dtype if saved.dtype == "real" else saved.dtype)
+        b.real, b.index = scratch
+        b.kernels, b.threads = self.kernels, self.threads
+        b.seed, b.stream, b.step = seed, random.stream(node.name), 0
+        return b
+
+    def _bind_loss(self, values: dict[str, Maps], gradients: dict[str, Maps]) -> LossBuffers:
+        output = self.graph.output
+        b = LossBuffers()
+        b.x = values[output].inside
+        b.y = self._maps(output, []).inside
+        b.dx = gradients[output].inside if output in gradients else None
+        b.target = self.target
+        b.losses = np.zeros(self.blocks * self.lanes)
+        b.kernels = self.kernels
+        return b
+
+    # -- use -------------------------------------------------------------------------------------------------------
+
+    def initialize(self, seed: int) -> None:
+        """Draw every parameter anew; a tensor's numbers depend on the seed and its name."""
+        for name, param in self.graph.params.items():
+            drawn = param.init.draw(param.shape, param.fan_in, param.fan_out, seed, random.stream(name))
+            self.param[name][...] = drawn
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy parameters and state in; names and shapes have been checked by the caller."""
+        for name, array in (self.param | self.state).items():
+            array[...] = arrays[name]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Parameters and state by name (views, not copies)."""
+        return self.param | self.state
+
+    def set_batch(self, n: int) -> None:
+        """Say how many images of the batch are valid."""
+        blocks = -(-n // self.lanes)
+        for b in [*self._buffers.values(), self.loss]:
+            b.n, b.blocks = n, blocks
+        self.n = n
+
+    def set_targets(self, labels: np.ndarray) -> None:
+        """Say how many images are valid and what they show."""
+        if len(labels) != self.n:
+            self.set_batch(len(labels))
+        self.target[: self.n] = labels
+
+    def forward(self, training: bool = False, step: int = 0) -> None:
+        """Run the layers and the loss on the images in `x`."""
+        for b in self._random:
+            b.step = step
+        for layer, b in self._forward:
+            layer.forward(b, training)
+        self.graph.loss.forward(self.loss)
+
+    def backward(self) -> None:
+        """Fill `grad` (and `dx`, if the input's gradient was wanted) from the last forward pass."""
+        self.graph.loss.backward(self.loss)
+        for node, b in self._backward:
+            node.backward(b)
+
+    def mean_loss(self) -> float:
+        """The mean over the valid images: lanes are added by one fixed tree, blocks by another."""
+        losses = self.loss.losses.reshape(self.blocks, self.lanes)[: self.loss.blocks]
+        return _tree(np.array([_tree(block) for block in losses])) / self.n
+
+    def scores(self) -> np.ndarray:
+        """Scores of the valid images, (n, classes); a copy."""
+        y = self.loss.y[: self.loss.blocks, :, 0, 0]
+        return np.moveaxis(y, 2, 1).reshape(-1, y.shape[1])[: self.n]
+
+    def choices(self) -> list[tuple[str, np.ndarray]]:
+        """What the last forward pass decided discretely, by node (copies)."""
+        found = [(node.name, node.layer.choices(self._buffers[node.name])) for node in self.graph.nodes]
+        return [(name, choice.copy()) for name, choice in found if choice is not None]
+
+    def buffers(self, name: str) -> Buffers:
+        """The arrays of one node."""
+        return self._buffers[name]
+
+
+def _tree(values: np.ndarray) -> float:
+    """Sum by a fixed binary tree over the index."""
+    values = values.copy()
+    step = 1
+    while step < len(values):
+        left, right = values[: -step : 2 * step], values[step :: 2 * step]
+        left[: len(right)] += right
+        step *= 2
+    return float(values[0])
