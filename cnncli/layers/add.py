@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnncli.errors import ShapeError
-from cnncli.layers.base import Buffers, Layer, LayerPlan, Shape
+from cnncli.layers.base import Buffers, Example, Layer, LayerPlan, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,10 @@ class Add(Layer):
     ----------
     He et al., "Deep residual learning for image recognition", CVPR 2016.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, ((3, 4, 5), (3, 4, 5), (3, 4, 5))),
+    )
 
     several_inputs: ClassVar[bool] = True
 

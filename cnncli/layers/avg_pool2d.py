@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnncli.layers._pool2d import Pool2d
-from cnncli.layers.base import Buffers
+from cnncli.layers.base import Buffers, Example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,11 @@ class AvgPool2d(Pool2d):
     ----------
     Jarrett et al., "What is the best multi-stage architecture for object recognition?", ICCV 2009, layer P_A.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"kernel_size": 2}, ((3, 6, 5),)),
+        Example({"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}, ((2, 7, 6),)),
+    )
 
     def forward(self, b: Buffers, training: bool) -> None:
         b.kernels.pool2d.avg_forward(b.x, b.y, *self.window, b.blocks, b.threads)

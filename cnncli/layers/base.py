@@ -171,10 +171,19 @@ class Buffers:
     step: int
 
 
+@dataclass(frozen=True)
+class Example:
+    """A small use of a layer: options as in a config, and the shapes of its inputs."""
+
+    options: Mapping[str, Any]
+    in_shapes: tuple[Shape, ...]
+
+
 class Layer:
     """Base of all layers: one frozen keyword-only dataclass per file, found by its file's name."""
 
     several_inputs: ClassVar[bool] = False
+    examples: ClassVar[tuple[Example, ...]] = (Example({}, ((3, 5, 6),)),)  # small uses of it, for `cnn gradcheck`
 
     def plan(self, in_shapes: Sequence[Shape]) -> LayerPlan:
         """Work out shapes, parameters and memory for inputs of the given shapes.

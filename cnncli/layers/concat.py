@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cnncli.errors import ShapeError
-from cnncli.layers.base import Buffers, Layer, LayerPlan, Shape
+from cnncli.layers.base import Buffers, Example, Layer, LayerPlan, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Concat(Layer):
     """The maps of all inputs, in the inputs' order; heights and widths must agree."""
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({}, ((3, 4, 5), (2, 4, 5))),
+    )
 
     several_inputs: ClassVar[bool] = True
 

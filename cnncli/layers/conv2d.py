@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from cnncli.errors import ShapeError
 from cnncli.fields import Pair, at_least, field
 from cnncli.initializers import HE, Initializer
 from cnncli.layers._window import output_size
-from cnncli.layers.base import Buffers, Layer, LayerPlan, Param, Scratch, Shape
+from cnncli.layers.base import Buffers, Example, Layer, LayerPlan, Param, Scratch, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,12 @@ class Conv2d(Layer):
     ----------
     LeCun et al., "Backpropagation applied to handwritten zip code recognition", Neural Computation 1(4), 1989.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"out_channels": 7, "kernel_size": 3, "padding": 1}, ((3, 6, 5),)),
+        Example({"out_channels": 4, "kernel_size": [3, 2], "stride": [2, 3], "padding": [2, 1], "groups": 2}, ((4, 7, 8),)),
+        Example({"out_channels": 3, "kernel_size": 3, "dilation": 2, "bias": "none", "pad_value": -1.0, "padding": 1}, ((2, 6, 7),)),
+    )
 
     out_channels: int = field(at_least(1), doc="number of output maps")
     kernel_size: Pair = field(at_least(1), doc="rows and columns of the kernel")

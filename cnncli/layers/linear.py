@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnncli.fields import at_least, field
 from cnncli.initializers import HE, Initializer
-from cnncli.layers.base import Buffers, Layer, LayerPlan, Param, Scratch, Shape
+from cnncli.layers.base import Buffers, Example, Layer, LayerPlan, Param, Scratch, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,10 @@ class Linear(Layer):
 
     Parameters: weight (out_features, in_features), bias (out_features,).
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"out_features": 5}, ((3, 2, 4),)),
+    )
 
     out_features: int = field(at_least(1), doc="number of output units")
     bias: bool = field(default=True, doc="whether every unit has a bias")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from cnncli.errors import ShapeError
 from cnncli.layers._pool2d import Pool2d
-from cnncli.layers.base import Buffers, LayerPlan, Saved, Shape
+from cnncli.layers.base import Buffers, Example, LayerPlan, Saved, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,11 @@ class MaxPool2d(Pool2d):
     ----------
     Jarrett et al., "What is the best multi-stage architecture for object recognition?", ICCV 2009, layer P_M.
     """
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"kernel_size": 2}, ((3, 6, 5),)),
+        Example({"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}, ((2, 7, 6),)),
+    )
 
     def plan(self, in_shapes: Sequence[Shape]) -> LayerPlan:
         plan = super().plan(in_shapes)

@@ -39,6 +39,7 @@ class Update:
 class Optimizer:
     """Base of all optimizers: one frozen keyword-only dataclass per file, found by its file's name."""
 
+    lr: float = field(at_least(0), default=0.01, doc="learning rate")
     weight_decay: float = field(at_least(0), default=0.0, doc="weight decay (biases and normalisation are spared)")
 
     def slots(self) -> tuple[str, ...]:

@@ -1,0 +1,218 @@
+"""From an image file to pixels, in one way for training, evaluation and prediction.
+
+PNG, JPEG, BMP, GIF, WebP and PPM/PGM/PBM are read; an animation gives its first frame. The steps, in this order:
+
+1. decode; more than 25 million pixels or 64 MB of file, damage of any kind and truncated files are errors;
+2. rotate as EXIF says;
+3. palettes become colours; an alpha channel is composited on black;
+4. grey stays grey (1 channel), anything else becomes RGB (3 channels); grey of 16 bits stays 16 bits;
+5. where asked, to another number of channels: RGB to grey as ITU-R 601 has it, grey to RGB by repetition;
+6. where asked, to another size: bilinear with antialiasing, stretched to fit, and only if the size differs.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import PIL.WebPImagePlugin  # noqa: F401  the only format that Pillow would otherwise load all its plugins for
+from PIL import Image, UnidentifiedImageError
+
+from cnncli.datasets._files import failure, open_regular, shown
+from cnncli.errors import CnnError, DataError
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
+KINDS = "PNG, JPEG, BMP, GIF, WebP and PPM/PGM"
+MAX_PIXELS = 25_000_000
+MAX_BYTES = 64_000_000
+
+Size = tuple[int, int]  # (height, width)
+
+# For the whole process on purpose: a plugin may allocate its canvas before the caller can look at the size.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+_BILINEAR = Image.Resampling.BILINEAR
+_GREY = ("1", "L", "LA", "La")
+_DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode_image(
+    source: str | Path | bytes, size: Size | None = None, channels: int | None = None, name: str | None = None
+) -> np.ndarray:
+    """Decode one image; the module's docstring lists the steps.
+
+    Parameters
+    ----------
+    source : str, Path or bytes
+        A file's path, or a file's content.
+    size : (height, width), optional
+        Resize to this; the image's own size otherwise.
+    channels : {1, 3}, optional
+        Grey or RGB; the image's own number otherwise.
+    name : str, optional
+        What error messages call the image; the path otherwise.
+
+    Returns
+    -------
+    ndarray of uint8 or uint16, shape (height, width, channels)
+
+    Raises
+    ------
+    MissingError
+        There is no such file.
+    DataError
+        The file is no image, damaged, too large or not a regular file.
+    """
+    with _opened(source, name) as image:
+        grey = _is_grey(image)
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))
+        pixels = _pixels(image if turn is None else image.transpose(turn), grey)
+    return fit(pixels, size, channels)
+
+
+def probe_image(path: str | Path) -> tuple[Size, int]:
+    """Size (after rotation) and number of channels that `decode_image` will give, from the file's header."""
+    with _opened(path) as image:
+        width, height = image.size
+        lying = _orientation(image) in (5, 6, 7, 8)
+        return (width, height) if lying else (height, width), 1 if _is_grey(image) else 3
+
+
+def fit(image: np.ndarray, size: Size | None, channels: int | None) -> np.ndarray:
+    """An image of shape (height, width, channels) in another number of channels and another size, where they differ."""
+    found = image.shape[2]
+    if channels is not None and channels != found:
+        if {channels, found} != {1, 3}:
+            raise DataError(f"{found} channels cannot be turned into {channels}; only 3 into 1 and 1 into 3")
+        image = _to_grey(image) if channels == 1 else np.repeat(image, 3, axis=2)
+    return image if size is None or tuple(size) == image.shape[:2] else _resize(image, size)
+
+
+def fit_all(images: np.ndarray, size: Size | None, channels: int | None) -> np.ndarray:
+    """`fit` for every image of an array of shape (images, height, width, channels); the result is C-contiguous."""
+    shape = (*(size or images.shape[1:3]), channels or images.shape[3])
+    if shape == images.shape[1:]:
+        return np.ascontiguousarray(images)
+    out = np.empty((len(images), *shape), images.dtype)
+    for image, fitted in zip(images, out, strict=True):
+        fitted[...] = fit(image, size, channels)
+    return out
+
+
+@contextmanager
+def _opened(source: str | Path | bytes, name: str | None = None) -> Iterator[Image.Image]:
+    """An image with its header read; whatever goes wrong, also while it is used, raises a CnnError of one line."""
+    path = "image" if isinstance(source, bytes) else os.fspath(source)
+    label = shown(name or path)
+    try:
+        with (
+            warnings.catch_warnings(),
+            BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stream,
+        ):
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if (length := stream.seek(0, os.SEEK_END)) > MAX_BYTES:
+                raise DataError(f"{label}: {length} bytes, more than the {MAX_BYTES} allowed for one image")
+            stream.seek(0)
+            head = stream.read(512)
+            try:
+                opened = Image.open(stream, formats=FORMATS)
+            except UnidentifiedImageError:
+                raise DataError(f"{label}: {_what_else(head)}") from None
+            with opened as image:
+                yield image
+    except CnnError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise DataError(f"{label}: more than the {MAX_PIXELS} pixels allowed for one image") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise failure(label, error) from None
+        raise DataError(f"{label}: cannot be decoded: {_reason(error)}") from None
+    # Pillow's decoders raise what their parsing stumbled over: ValueError, SyntaxError, struct.error, MemoryError, ...
+    except Exception as error:
+        raise DataError(f"{label}: cannot be decoded: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return shown(" ".join(str(error).split()))[:200] or type(error).__name__
+
+
+def _what_else(head: bytes) -> str:
+    """What a file is that no decoder knows, from its first bytes."""
+    if not head:
+        return "an empty file"
+    if head.startswith(b"version https://git-lfs"):
+        return "not an image but a Git LFS pointer (`git lfs pull` fetches the image)"
+    # the last bytes may be half a character of UTF-8
+    text = head.decode("utf-8", "replace").rstrip("\ufffd")
+    if text and "\ufffd" not in text and all(c.isprintable() or c.isspace() for c in text):
+        return "not an image (looks like text)"
+    return f"not an image, or damaged at its start; {KINDS} are read"
+
+
+def _is_grey(image: Image.Image) -> bool:
+    if image.mode == "P" and image.palette is not None:
+        layout, table = image.palette.getdata()
+        step = len(layout)
+        return step >= 3 and table[0::step] == table[1::step] == table[2::step]
+    return image.mode in _GREY or image.mode in _DEEP
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; a damaged EXIF block says nothing about it."""
+    try:
+        # not image.getexif(): for PNG that decodes the whole image
+        return int(Image.Image.getexif(image).get(_ORIENTATION, 1))
+    except Exception:
+        return 1
+
+
+def _pixels(image: Image.Image, grey: bool) -> np.ndarray:
+    """Pixels of shape (height, width, 1 or 3): uint16 for deep grey, uint8 otherwise."""
+    if image.mode in _DEEP:
+        return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)[:, :, np.newaxis]
+    if image.mode == "F":
+        raise ValueError("floating-point images are not read")
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    pixels = np.array(image.convert("L" if grey else "RGB"))
+    return pixels[:, :, np.newaxis] if grey else pixels
+
+
+def _to_grey(image: np.ndarray) -> np.ndarray:
+    """ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, in the 16-bit fixed point of Pillow's own conversion."""
+    floating = image.dtype == np.float32
+    red, green, blue = np.moveaxis(image if floating else image.astype(np.uint32), 2, 0)
+    if floating:
+        return (np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue)[:, :, np.newaxis]
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(image.dtype)[:, :, np.newaxis]
+
+
+def _resize(image: np.ndarray, size: Size) -> np.ndarray:
+    planes = np.moveaxis(image, 2, 0)
+    # Pillow resamples planes of 8 bits and of floats; 16 bits fit a float exactly
+    work = planes if image.dtype == np.uint8 else planes.astype(np.float32)
+    resized = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(size[::-1], _BILINEAR, reducing_gap=2.0))
+        for plane in work
+    ]
+    out = np.stack(resized, axis=2)
+    return np.clip(np.rint(out), 0, 65535).astype(np.uint16) if image.dtype == np.uint16 else out

@@ -1,0 +1,107 @@
+"""Scores of images, batch after batch, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnncli import metrics
+from cnncli.network import Network
+from cnncli.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network makes of a labelled set.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (images, classes)
+        Probabilities, or the outputs under a squared error.
+    labels : ndarray of int32, shape (images,)
+    losses : ndarray of float64, shape (images,)
+    confusion : ndarray of int64, shape (classes, classes)
+        Rows are the true classes, columns the predicted ones.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    losses: np.ndarray
+    confusion: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        return metrics.accuracy(self.confusion)
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy (Wilson)."""
+        return metrics.wilson_interval(int(np.trace(self.confusion)), len(self.labels))
+
+    @property
+    def top5(self) -> float:
+        """Share of images whose class is among the five with the highest scores."""
+        return float(metrics.in_top_k(self.scores, self.labels, min(5, self.scores.shape[1])).mean())
+
+
+def predict(
+    network: Network,
+    preprocessing: Preprocessing,
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    poll: Callable[[], None] = lambda: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of all images and, where labels are given, losses.
+
+    Every image is computed on its own lane, so neither its neighbours nor the batch size change a bit of its scores.
+
+    Parameters
+    ----------
+    network : Network
+    preprocessing : Preprocessing
+    images : ndarray, shape (N, height, width, channels)
+    labels : ndarray of int, optional
+    poll : callable
+        Called between batches; it may raise to stop.
+
+    Returns
+    -------
+    scores : ndarray, shape (N, classes)
+    losses : ndarray of float64, shape (N,)
+    """
+    classes = network.loss.y.shape[1]
+    scores = np.empty((len(images), classes), network.dtype)
+    losses = np.zeros(len(images))
+    for first in range(0, len(images), network.batch_size):
+        poll()
+        indices = np.arange(first, min(first + network.batch_size, len(images)))
+        preprocessing.fill(network, images, indices)
+        network.loss.target = network.target if labels is not None else None
+        if labels is not None:
+            network.set_targets(labels[indices])
+        elif len(indices) != network.n:
+            network.set_batch(len(indices))
+        network.forward()
+        scores[indices] = network.scores()
+        losses[indices] = network.loss.losses[: len(indices)]
+    network.loss.target = network.target
+    return scores, losses
+
+
+def evaluate(
+    network: Network,
+    preprocessing: Preprocessing,
+    images: np.ndarray,
+    labels: np.ndarray,
+    poll: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Scores, losses and the confusion matrix of labelled images; see `predict`."""
+    scores, losses = predict(network, preprocessing, images, labels, poll)
+    confusion = metrics.confusion_matrix(labels, scores.argmax(axis=1), scores.shape[1])
+    return Evaluation(scores, labels, losses, confusion)

@@ -1,0 +1,183 @@
+"""A trained network with everything needed to use it: class names, preprocessing, weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnncli import checkpoint, runs, runtime
+from cnncli.errors import CheckpointError, CnnError, DataError
+from cnncli.graph import Graph
+from cnncli.network import Network
+from cnncli.preprocessing import Preprocessing
+from cnncli.spec import RunSpec, from_resolved
+
+FORMAT = 1  # of the meta data and the names of arrays; later versions read all earlier ones
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says about one image.
+
+    Attributes
+    ----------
+    label : str
+        The class with the highest score.
+    probability : float
+        Its score.
+    scores : ndarray, shape (classes,)
+    """
+
+    label: str
+    probability: float
+    scores: np.ndarray
+
+
+class Model:
+    """A trained network.
+
+    Attributes
+    ----------
+    path : Path
+        The checkpoint.
+    spec : RunSpec
+        The resolved config it was trained with.
+    classes : tuple of str
+    preprocessing : Preprocessing
+    meta : dict
+        Everything else the checkpoint tells: progress, history, versions.
+    """
+
+    def __init__(self, stored: checkpoint.Checkpoint, threads: int | None = None) -> None:
+        self.path = stored.path
+        self.meta: dict[str, Any] = stored.meta
+        self.threads = runtime.threads(threads)
+        try:
+            self.spec: RunSpec = from_resolved(stored.meta["config"], source=str(stored.path))
+            self.classes: tuple[str, ...] = tuple(stored.meta["classes"])
+            self.preprocessing = Preprocessing.from_dict(stored.meta["preprocessing"])
+            self.graph = Graph(self.spec.model, self.preprocessing.shape, self.spec.loss)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{stored.path}: not a checkpoint of a network ({error})") from error
+        except CnnError as error:
+            raise CheckpointError(f"{stored.path}: written by another version of cnncli ({error})") from error
+        self._arrays = stored.arrays
+        self._networks: dict[int, Network] = {}
+
+    @classmethod
+    def load(cls, path: str | Path | None, threads: int | None = None) -> Model:
+        """Load a checkpoint, a run folder's best one, or the newest run's best one; see `cnncli.load`."""
+        return cls(checkpoint.load(runs.resolve_checkpoint(None if path is None else Path(path))), threads)
+
+    def network(self, batch_size: int) -> Network:
+        """The network for batches of a size, with the weights in it; kept for the next call."""
+        if batch_size not in self._networks:
+            network = Network(self.graph, batch_size, training=False, threads=self.threads)
+            check_arrays(self.path, self._arrays, network.arrays())
+            network.load(self._arrays)
+            self._networks[batch_size] = network
+        return self._networks[batch_size]
+
+    @cached_property
+    def probabilities(self) -> bool:
+        """Whether scores are probabilities."""
+        return self.spec.loss.probabilities
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """Scores of decoded images.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, height, width, channels) in the network's own size
+
+        Returns
+        -------
+        ndarray, shape (N, classes)
+        """
+        from cnncli.evaluation import predict
+
+        return predict(self.network(min(BATCH, max(1, len(images)))), self.preprocessing, images)[0]
+
+    def decode(self, sources: Sequence[str | Path | bytes]) -> np.ndarray:
+        """Image files (or their contents) as the network wants them, uint8 or, if one has 16 bits, uint16.
+
+        Raises
+        ------
+        DataError
+            If one cannot be read.
+        """
+        from cnncli.datasets._images import decode_image
+
+        prepared = self.preprocessing
+        return stack([decode_image(source, prepared.size, prepared.channels) for source in sources])
+
+    def predict(self, images: np.ndarray | Sequence[str | os.PathLike[str] | bytes]) -> list[Answer]:
+        """Classify images.
+
+        Parameters
+        ----------
+        images : array or sequence
+            (N, height, width[, channels]) of uint8, uint16 or floats in 0..1, or files, or contents of files. Images of
+            another size are resized as in training.
+
+        Returns
+        -------
+        list of Answer
+        """
+        if isinstance(images, np.ndarray):
+            pixels = self._fitted(images)
+        else:
+            pixels = self.decode([image if isinstance(image, bytes) else os.fspath(image) for image in images])
+        return self.answers(self.scores(pixels))
+
+    def answers(self, scores: np.ndarray) -> list[Answer]:
+        """Scores with the name of the class that has the highest one."""
+        best = scores.argmax(axis=1)
+        return [Answer(self.classes[k], float(row[k]), row) for k, row in zip(best, scores, strict=True)]
+
+    def _fitted(self, images: np.ndarray) -> np.ndarray:
+        from cnncli.datasets._images import fit_all
+
+        if images.ndim == 3:
+            images = images[..., np.newaxis]
+        if images.ndim != 4:
+            raise DataError(f"images must have the shape (N, height, width[, channels]), found {images.shape}")
+        if images.dtype.kind == "f":
+            images = images.astype(np.float32, copy=False)
+            if not ((images >= 0) & (images <= 1)).all():
+                raise DataError("floating point images must lie in 0..1")
+        elif images.dtype not in (np.uint8, np.uint16):
+            raise DataError(f"images must be uint8, uint16 or floats in 0..1, found {images.dtype}")
+        return fit_all(images, self.preprocessing.size, self.preprocessing.channels)
+
+
+def stack(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images of one size as one array; 8 bits become 16 where one image has 16."""
+    if any(image.dtype == np.uint16 for image in images):
+        images = [image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257) for image in images]
+    return np.stack(images)
+
+
+def check_arrays(path: Path, stored: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
+    """Make sure that a checkpoint holds the tensors of a network.
+
+    Raises
+    ------
+    CheckpointError
+        If one is missing or has another shape.
+    """
+    for name, array in wanted.items():
+        if name not in stored:
+            raise CheckpointError(f"{path}: belongs to another network: it has no {name}")
+        if stored[name].shape != array.shape:
+            raise CheckpointError(
+                f"{path}: belongs to another network: {name} is {list(stored[name].shape)}, "
+                f"this network's is {list(array.shape)}"
+            )

@@ -1,0 +1,82 @@
+"""From decoded images to a network's input: the one path that training, evaluation and prediction share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnncli.layers.base import Shape
+from cnncli.network import Network
+
+_FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Pixels become (value / full scale - mean) / std, one mean and std per channel.
+
+    Attributes
+    ----------
+    size : (height, width)
+    channels : {1, 3}
+    mean, std : tuple of float
+        In units of the full scale (255 for 8 bits, 65,535 for 16): black is 0, white 1.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return (self.channels, *self.size)
+
+    def factors(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and shift of each channel for pixels of this type: x = value * scale + shift."""
+        mean, std = np.array(self.mean), np.array(self.std)
+        return 1.0 / (_FULL_SCALE[dtype.name] * std), -mean / std
+
+    def fill(self, network: Network, images: np.ndarray, indices: np.ndarray) -> None:
+        """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input."""
+        scale, shift = self.factors(images.dtype)
+        network.kernels.pack.from_images(images, indices, scale, shift, network.x, network.threads)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"size": list(self.size), "channels": self.channels, "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
+        height, width = values["size"]
+        return cls((height, width), values["channels"], tuple(values["mean"]), tuple(values["std"]))
+
+
+def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel in units of the full scale.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, height, width, channels), uint8, uint16 or float32
+
+    Returns
+    -------
+    mean, std : tuple of float
+        A channel that does not vary has standard deviation 1.
+    """
+    full = _FULL_SCALE[images.dtype.name]
+    means, deviations = [], []
+    for channel in range(images.shape[3]):
+        values = images[..., channel].ravel()
+        if values.dtype.kind == "u":  # exact, whatever the order: sums of whole numbers
+            counts = np.bincount(values, minlength=1)
+            levels = np.arange(len(counts)) / full
+            mean = float(counts @ levels / values.size)
+            variance = float(counts @ (levels - mean) ** 2 / values.size)
+        else:
+            mean = float(values.mean(dtype=np.float64))
+            variance = float(np.square(values - mean, dtype=np.float64).mean())
+        means.append(mean)
+        deviations.append(variance**0.5 or 1.0)
+    return tuple(means), tuple(deviations)

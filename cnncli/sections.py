@@ -1,0 +1,94 @@
+"""The sections ``data`` and ``train`` of a config, as values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from cnncli.fields import Constraint, Pair, at_least, between, field, one_of, positive, show, unique
+from cnncli.layers.base import Shape
+
+_two_or_more = Constraint("at least two names", lambda names: len(names) >= 2, ["a"], (list,))
+_not_empty = Constraint("not empty", bool, "", (str,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What every image is brought to."""
+
+    size: Pair = field(at_least(1), doc="height and width in pixels")
+    channels: int = field(one_of(1, 3), doc="1 is grey, 3 is colour")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalize:
+    """What is taken off pixels in 0..1, and what they are then divided by."""
+
+    mean: float | tuple[float, ...] = field(doc="one number, or one per channel")
+    std: float | tuple[float, ...] = field(positive, doc="one number, or one per channel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """The section ``data``. Paths are absolute."""
+
+    train: str | None = field(_not_empty, default=None, doc="path of the training set")
+    validation: float | str | None = field(
+        between(0, 1, "()"), _not_empty, default=None, doc="share of the training set, or a path"
+    )
+    test: str | None = field(_not_empty, default=None, doc="path of the test set")
+    image: Image | None = field(default=None, doc="size and channels; taken from the data where it is uniform")
+    classes: int | tuple[str, ...] | None = field(
+        at_least(2), _two_or_more, unique, _not_empty, default=None, doc="number of classes, or their names in order"
+    )
+    normalize: Literal["auto", "none"] | Normalize = field(
+        default="auto", doc="mean and deviation of the training set, nothing, or given ones"
+    )
+
+    @property
+    def in_shape(self) -> Shape | None:
+        """Shape of an image, if the config says it."""
+        return None if self.image is None else (self.image.channels, *self.image.size)
+
+    @property
+    def class_count(self) -> int | None:
+        """Number of classes, if the config says it."""
+        return len(self.classes) if isinstance(self.classes, tuple) else self.classes
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A stretch of training."""
+
+    accepts: ClassVar[str] = "a number of epochs, steps or minutes, such as '1 epoch', '500 steps' or '10 minutes'"
+
+    count: int
+    unit: Literal["epoch", "step", "minute"]
+
+    @classmethod
+    def parse(cls, value: Any) -> Interval:
+        """Read ``500 steps`` and its like.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        match = re.fullmatch(r"([1-9][0-9]{0,8}) (epoch|step|minute)s?", value) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(f"must be {cls.accepts}; found {show(value)}")
+        return cls(int(match[1]), match[2])  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'s' if self.count > 1 else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec:
+    """The section ``train``."""
+
+    epochs: int = field(at_least(0), default=10, doc="passes over the training set; 0 writes the untrained network")
+    batch_size: int = field(at_least(1), default=64, doc="images per step")
+    seed: int = field(at_least(0), default=0, doc="of everything random")
+    save_every: Interval = field(default=Interval(1, "epoch"), doc="how often a checkpoint is written")

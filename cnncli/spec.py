@@ -1,0 +1,256 @@
+"""A run as its config says it: from YAML and overrides to checked, frozen values, and back.
+
+Nothing here touches arrays or opens data. All problems of a config are found before any is reported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cnncli import overrides as command_line
+from cnncli import registry, yamlio
+from cnncli.errors import ShapeError
+from cnncli.fields import Path, Problem, from_mapping, show, to_mapping
+from cnncli.layers.base import LayerPlan, Shape
+from cnncli.losses.base import Loss
+from cnncli.optimizers.base import Optimizer
+from cnncli.origin import Origin
+from cnncli.registry import suggest
+from cnncli.schedules import SCHEDULES, Schedule
+from cnncli.sections import DataSpec, Image, Interval, Normalize, TrainSpec
+from cnncli.wiring import INPUT, Node, layer_names, layer_path, read_model
+
+__all__ = [
+    "INPUT", "DataSpec", "Image", "Interval", "Node", "Normalize", "RunSpec", "TrainSpec",
+    "from_resolved", "load", "resolved", "trace",
+]  # fmt: skip
+
+KEYS = ("data", "model", "loss", "optimizer", "schedule", "train")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides the result of a run. Two are equal if they say the same, wherever they came from."""
+
+    data: DataSpec
+    model: tuple[Node, ...]
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    train: TrainSpec
+    origin: Origin = dataclasses.field(compare=False, repr=False)
+    paths: Mapping[str, Path] = dataclasses.field(compare=False, repr=False)  # of each node in the config
+
+    @property
+    def source(self) -> str:
+        """Name of the file, or of what else the config came from."""
+        return self.origin.source
+
+
+def load(path: str, overrides: Sequence[str] = ()) -> RunSpec:
+    """Read and check a config.
+
+    Parameters
+    ----------
+    path : str
+        A YAML file; relative paths in it start from its folder.
+    overrides : sequence of str
+        ``KEY=VALUE``; relative paths in them start from the current folder.
+
+    Raises
+    ------
+    MissingError, IOFailure
+        If the file is not there, or cannot be read.
+    SpecError
+        With a line for every problem.
+    """
+    config, marks = yamlio.load(path)
+    return _read(config, Origin(path, marks), os.path.dirname(os.path.abspath(path)), overrides)
+
+
+def from_resolved(mapping: Mapping[str, Any], source: str = "resolved config") -> RunSpec:
+    """The spec that `resolved` was made of; `source` names it in messages."""
+    return _read(dict(mapping), Origin(source), os.getcwd(), ())
+
+
+def resolved(spec: RunSpec) -> dict[str, Any]:
+    """A spec as plain data with all defaults, to be written as a config or kept in a checkpoint."""
+    return {
+        "data": to_mapping(spec.data),
+        "model": [_model_entry(node, INPUT if i == 0 else spec.model[i - 1].name) for i, node in enumerate(spec.model)],
+        "loss": {registry.name_of(spec.loss): to_mapping(spec.loss)},
+        "optimizer": {registry.name_of(spec.optimizer): to_mapping(spec.optimizer)},
+        "schedule": {type(spec.schedule).__name__.lower(): to_mapping(spec.schedule)},
+        "train": to_mapping(spec.train),
+    }
+
+
+def trace(spec: RunSpec, in_shape: Shape, classes: int | None) -> list[LayerPlan]:
+    """Plan every layer, for images of a shape.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    in_shape : Shape
+    classes : int or None
+        What the network's output is checked against, if it is known.
+
+    Returns
+    -------
+    list of LayerPlan
+        One for each node, in the order of ``spec.model``.
+
+    Raises
+    ------
+    SpecError
+        With a line for every layer that does not fit its input, but not for those that depend on it.
+    """
+    problems: list[Problem] = []
+    plans = _trace(spec.model, spec.loss, spec.paths, in_shape, classes, problems)
+    if problems:
+        raise spec.origin.error(problems)
+    return plans
+
+
+def _trace(
+    model: tuple[Node, ...],
+    loss: Loss | None,
+    paths: Mapping[str, Path],
+    in_shape: Shape,
+    classes: int | None,
+    problems: list[Problem],
+) -> list[LayerPlan]:
+    shapes = {INPUT: in_shape}
+    plans = []
+    for node in model:
+        if all(name in shapes for name in node.inputs):
+            try:
+                plans.append(node.layer.plan([shapes[name] for name in node.inputs]))
+                shapes[node.name] = plans[-1].out_shape
+            except ShapeError as error:
+                problems.append(Problem(paths[node.name], str(error), at_key=True))
+    output = model[-1].name
+    if loss is not None and output in shapes:
+        try:
+            loss.plan(shapes[output], classes)
+        except ShapeError as error:
+            problems.append(Problem(paths[output], str(error), at_key=True))
+    return plans
+
+
+# --- from plain data
+
+
+def _read(config: Any, origin: Origin, folder: str, overrides: Iterable[str]) -> RunSpec:
+    """Check everything, and only then report."""
+    problems: list[Problem] = []
+    config = {} if config is None else config
+    if not isinstance(config, dict):
+        raise origin.error([Problem((), f"must be a mapping with the keys {', '.join(KEYS)}; found {show(config)}")])
+    origin = dataclasses.replace(origin, overridden=command_line.apply(config, overrides, problems))
+    entries = config["model"] if isinstance(config.get("model"), list) else []
+    names = layer_names(entries)
+    places = [layer_path(entries, index) for index in range(len(entries))]
+    origin = dataclasses.replace(origin, labels=_labels(names, places))
+
+    for key in config:
+        if key not in KEYS:
+            problems.append(Problem((key,), f"unknown key {show(key)}; {suggest(key, KEYS)}", at_key=True))
+    if "model" not in config:
+        problems.append(Problem((), "'model' is missing: the list of layers"))
+    model = read_model(config["model"], problems) if "model" in config else ()
+    data = from_mapping(DataSpec, config.get("data"), ("data",), problems)
+    train = from_mapping(TrainSpec, config.get("train"), ("train",), problems)
+    loss = _choose(config, "loss", "softmax_cross_entropy", *_registered("losses"), problems)
+    optimizer = _choose(config, "optimizer", "sgd", *_registered("optimizers"), problems)
+    schedule = _choose(config, "schedule", "constant", SCHEDULES, SCHEDULES.__getitem__, problems)
+    paths = dict(zip(names, places, strict=True))
+    if data is not None:
+        _check_channels(data, problems)
+        if data.in_shape is not None and len(model) == len(entries) > 0:
+            _trace(model, loss, paths, data.in_shape, data.class_count, problems)
+    if problems or data is None or train is None:
+        raise origin.error(problems)
+    return RunSpec(
+        data=_with_absolute_paths(data, folder, origin),
+        model=model,
+        loss=loss,
+        optimizer=optimizer,
+        schedule=schedule,
+        train=train,
+        origin=origin,
+        paths=paths,
+    )
+
+
+def _labels(names: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
+    """Layers are called by name, as in overrides, unless the name is no name."""
+    pairs = [(place, f"model.{name}") for name, place in zip(names, places, strict=True) if name.isidentifier()]
+    return {place[:length]: label for place, label in pairs for length in (2, len(place))}
+
+
+def _registered(package: str) -> tuple[Iterable[str], Callable[[str], type]]:
+    return registry.names(package), partial(registry.get, package)
+
+
+def _choose(
+    config: Mapping[str, Any],
+    key: str,
+    default: str,
+    names: Iterable[str],
+    get: Callable[[str], type],
+    problems: list[Problem],
+) -> Any:
+    """The object behind ``key: name`` or ``key: {name: {options}}``; None if there is a problem."""
+    value = config.get(key, default)
+    entry = {value: None} if isinstance(value, str) else value
+    if not isinstance(entry, dict) or not entry:
+        problems.append(Problem((key,), f"must be one of {', '.join(names)}, with its options; found {show(value)}"))
+        return None
+    if len(entry) > 1:
+        surplus = next((name for name in entry if name not in names), list(entry)[-1])
+        message = f"must have one key, with the options indented below it; found {', '.join(map(show, entry))}"
+        problems.append(Problem((key, surplus), message, at_key=True))
+        return None
+    ((name, options),) = entry.items()
+    path: Path = (key,) if isinstance(value, str) else (key, name)
+    if name not in names:
+        problems.append(Problem(path, f"unknown {key} {show(name)}; {suggest(name, names)}", at_key=True))
+        return None
+    return from_mapping(get(name), options, path, problems)
+
+
+def _check_channels(data: DataSpec, problems: list[Problem]) -> None:
+    """Means and deviations per channel must be as many as there are channels."""
+    if not isinstance(data.normalize, Normalize):
+        return
+    allowed = (1, 3) if data.image is None else (data.image.channels,)
+    for key, value in to_mapping(data.normalize).items():
+        if isinstance(value, list) and len(value) not in allowed:
+            message = (
+                f"must be a number, or one for each of {' or '.join(map(str, allowed))} channels; found {show(value)}"
+            )
+            problems.append(Problem(("data", "normalize", key), message))
+
+
+def _with_absolute_paths(data: DataSpec, folder: str, origin: Origin) -> DataSpec:
+    """Paths start from the config's folder, those of the command line from the current one."""
+    changes: dict[str, Any] = {}
+    for key in ("train", "validation", "test"):
+        value = getattr(data, key)
+        if isinstance(value, str):
+            base = os.getcwd() if origin.is_overridden(("data", key)) else folder
+            changes[key] = os.path.abspath(os.path.join(os.path.realpath(base), value))
+    return dataclasses.replace(data, **changes)
+
+
+def _model_entry(node: Node, before: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {registry.name_of(node.layer): to_mapping(node.layer), "name": node.name}
+    if node.inputs != (before,):
+        entry["inputs"] = node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
+    return entry

@@ -1,0 +1,183 @@
+"""The list under ``model:`` as a graph: names, options and inputs of the layers, in topological order."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from cnncli import registry
+from cnncli.fields import Path, Problem, from_mapping, options, show
+from cnncli.layers.base import Layer
+from cnncli.registry import suggest
+
+INPUT = "input"  # the network's input, as a name in `inputs`
+ENTRY_KEYS = ("name", "inputs")
+MAX_LAYERS = 10_000
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+
+
+def layer_type(entry: Any) -> str | None:
+    """The type of a list entry: its text, or its one key that is no entry key; None if that is not clear."""
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict):
+        return None
+    kinds = [key for key in entry if key not in ENTRY_KEYS]
+    known = [key for key in kinds if key in registry.names("layers")]
+    return kinds[0] if len(kinds) == 1 else known[0] if len(known) == 1 else None
+
+
+def layer_names(model: Sequence[Any]) -> list[str]:
+    """What the layers of a list are called: as they say, or by type and running number within the type."""
+    counts: Counter[str] = Counter()
+    names = []
+    for entry in model:
+        kind = layer_type(entry) or "layer"
+        counts[kind] += 1
+        name = entry.get("name") if isinstance(entry, dict) else None
+        names.append(name if isinstance(name, str) else f"{kind}_{counts[kind]}")
+    return names
+
+
+def layer_path(model: Sequence[Any], index: int) -> Path:
+    """Where the type of a layer stands, and its options beneath."""
+    kind = layer_type(model[index])
+    in_mapping = kind is not None and isinstance(model[index], dict)
+    return ("model", index, kind) if in_mapping and kind else ("model", index)
+
+
+def read_model(model: Any, problems: list[Problem]) -> tuple[Node, ...]:
+    """Build the nodes, or add everything that is wrong to `problems`.
+
+    Returns
+    -------
+    tuple of Node
+        In topological order, which is the order of the list wherever that is one; the last entry is the output.
+    """
+    if not isinstance(model, list) or not model:
+        problems.append(Problem(("model",), f"must be a list of layers, found {show(model)}"))
+        return ()
+    if len(model) > MAX_LAYERS:
+        problems.append(Problem(("model",), f"must have at most {MAX_LAYERS:,} layers, found {len(model):,}"))
+        return ()
+    names = layer_names(model)
+    layers = [_layer(entry, ("model", index), problems) for index, entry in enumerate(model)]
+    wiring: list[Problem] = []
+    _check_names(model, names, wiring)
+    inputs = [_inputs(entry, index, names[index - 1] if index else INPUT, wiring) for index, entry in enumerate(model)]
+    order = [] if wiring else _order(model, names, inputs, wiring)
+    problems.extend(wiring)
+    return tuple(Node(names[index], layer, inputs[index]) for index in order if (layer := layers[index]) is not None)
+
+
+def _layer(entry: Any, path: Path, problems: list[Problem]) -> Layer | None:
+    kind = layer_type(entry)
+    if not isinstance(entry, (str, dict)):
+        problems.append(Problem(path, f"must be a layer such as relu or conv2d: {{...}}, found {show(entry)}"))
+        return None
+    keys = [key for key in entry if key not in ENTRY_KEYS] if isinstance(entry, dict) else [entry]
+    if kind is None:
+        message = f"must have one layer type as a key, found {', '.join(map(show, keys)) or 'none'}"
+        problems.append(Problem(path, message))
+        return None
+    where = (*path, kind) if isinstance(entry, dict) else path
+    if kind not in registry.names("layers"):
+        message = f"unknown layer {show(kind)}; {suggest(kind, registry.names('layers'))}"
+        problems.append(Problem(where, message, at_key=True))
+        return None
+    cls = registry.get("layers", kind)
+    for key in keys:
+        if key in (option.name for option in options(cls)) and key != kind:
+            message = f"options of {kind} must be indented below it, found {key!r} beside it"
+            problems.append(Problem((*path, key), message, at_key=True))
+        elif key != kind:
+            message = f"unknown key {show(key)} beside {kind}; {suggest(key, ENTRY_KEYS)}"
+            problems.append(Problem((*path, key), message, at_key=True))
+    layer: Layer | None = from_mapping(cls, entry[kind] if isinstance(entry, dict) else None, where, problems)
+    return layer
+
+
+def _check_names(model: list[Any], names: list[str], problems: list[Problem]) -> None:
+    first: dict[str, int] = {}
+    for index, (entry, name) in enumerate(zip(model, names, strict=True)):
+        given = isinstance(entry, dict) and "name" in entry
+        path: Path = ("model", index, "name") if given else ("model", index)
+        if given and (not isinstance(entry["name"], str) or not _NAME.fullmatch(name)):
+            found = show(entry["name"])
+            problems.append(Problem(path, f"must be letters, digits and _, not a digit first; found {found}"))
+        elif name == INPUT:
+            problems.append(Problem(path, f"{INPUT!r} is the name of the network's input"))
+        elif name in first:
+            problems.append(Problem(path, f"the name {name!r} is taken by entry {first[name]} of the list"))
+        first.setdefault(name, index)
+
+
+def _inputs(entry: Any, index: int, previous: str, problems: list[Problem]) -> tuple[str, ...]:
+    given = entry.get("inputs", previous) if isinstance(entry, dict) else previous
+    inputs = [given] if isinstance(given, str) else given
+    path: Path = ("model", index, "inputs") if isinstance(entry, dict) and "inputs" in entry else ("model", index)
+    if not isinstance(inputs, list) or not inputs or not all(isinstance(name, str) for name in inputs):
+        problems.append(Problem(path, f"must be the name of a layer or a list of names, found {show(given)}"))
+        return ()
+    kind = layer_type(entry)
+    if kind in registry.names("layers"):
+        several = registry.get("layers", kind).several_inputs  # type: ignore[attr-defined]
+        if several and len(inputs) == 1:
+            problems.append(
+                Problem(path, f"{kind} takes several inputs, found {inputs[0]!r} alone; give inputs: [a, b]")
+            )
+        if not several and len(inputs) > 1:
+            message = f"{kind} takes one input, found {show(inputs)}; join them by an add or a concat first"
+            problems.append(Problem(path, message))
+    return tuple(inputs)
+
+
+def _order(model: list[Any], names: list[str], inputs: list[tuple[str, ...]], problems: list[Problem]) -> list[int]:
+    """Indices in topological order, the smallest that is ready first."""
+    position = {name: index for index, name in enumerate(names)}
+    for index, sources in enumerate(inputs):
+        for number, name in enumerate(sources):
+            if name != INPUT and name not in position:
+                path: Path = ("model", index, "inputs")
+                path = (*path, number) if isinstance(model[index]["inputs"], list) else path
+                problems.append(Problem(path, f"there is no layer {show(name)}; {suggest(name, [INPUT, *names])}"))
+    if problems:
+        return []
+    graph = {index: [position[name] for name in inputs[index] if name != INPUT] for index in range(len(model))}
+    sorter = TopologicalSorter(graph)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = [names[index] for index in error.args[1]]
+        shown = circle if len(circle) <= 12 else [*circle[:8], "...", *circle[-3:]]
+        message = f"layers feed each other in a circle: {' -> '.join(shown)}"
+        problems.append(Problem(layer_path(model, error.args[1][-1]), message, at_key=True))
+        return []
+    read = {source for sources in graph.values() for source in sources}
+    for index in range(len(model) - 1):
+        if index not in read:
+            message = f"nobody uses its output; only the last layer of the list, {names[-1]!r}, may end the network"
+            problems.append(Problem(layer_path(model, index), message, at_key=True))
+    order: list[int] = []
+    ready: list[int] = []
+    while sorter.is_active():
+        for index in sorter.get_ready():
+            heapq.heappush(ready, index)
+        order.append(heapq.heappop(ready))
+        sorter.done(order[-1])
+    return order
