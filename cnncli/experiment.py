@@ -11,9 +11,8 @@ import numpy as np
 
 from cnncli import __version__, _fast
 from cnncli.checkpoint import Checkpoint
-from cnncli.datasets.base import Dataset, Images, open_data
+from cnncli.datasets.base import Dataset, Images, Source, open_data
 from cnncli.errors import CheckpointError, DataError, SpecError
-from cnncli.evaluation import Evaluation, evaluate
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_arrays
 from cnncli.network import Network
@@ -21,6 +20,17 @@ from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.spec import DataSpec, Normalize, RunSpec, resolved, trace
 from cnncli.splits import split
 from cnncli.training import Progress, Trainer
+
+
+def testing_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
+    """The part that a config's network is tested on, if there is one: named in the config, or beside the training set.
+
+    `source` is what holds the training set, where that is open already.
+    """
+    if data.test:
+        return open_data(data.test).part("test")
+    source = source or (open_data(data.train) if data.train else None)
+    return source.beside("test") if source else None
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Parts:
             No training set is named, or a part cannot be used.
         """
         if data.train is None:
-            raise SpecError("the config names no data: add `data: {train: PATH}`, or data.train=PATH on the command line")
+            raise SpecError("the config names no data: add `data: {train: PATH}`, or give data.train=PATH as an argument")
         source = open_data(data.train)
         train = source.part("train")
         validation: Dataset | float | None = None
@@ -63,7 +73,7 @@ class Parts:
             validation = open_data(data.validation).part("validation")
         else:
             validation = data.validation or source.beside("validation")
-        test = open_data(data.test).part("test") if data.test else source.beside("test")
+        test = testing_part(data, source)
         size = data.image.size if data.image else train.size
         if size is None:
             raise DataError(
@@ -138,35 +148,50 @@ class Experiment:
             "kernels": self.network.kernels.variant,
         }
 
-    def restore(self, stored: Checkpoint) -> None:
+    def restore(self, stored: Checkpoint) -> list[str]:
         """Go on from where a checkpoint of this run stands.
+
+        Returns
+        -------
+        list of str
+            What the config says differently now, a line each; it applies from here on.
 
         Raises
         ------
         CheckpointError
-            It belongs to another network or other data.
+            It belongs to another network or other data, or was trained in a way that cannot be gone on with.
         """
-        meta = stored.meta
+        meta, config = stored.meta, resolved(self.spec)
         wanted = self.arrays()
+        check_arrays(stored.path, stored.arrays, self.network.arrays())
+        changes = _changes(meta["config"], config)
+        if fixed := [change for change in changes if not change.startswith(CHANGEABLE)]:
+            raise CheckpointError(f"{stored.path}: cannot be gone on with, as the config differs: {'; '.join(fixed)}")
         check_arrays(stored.path, stored.arrays, wanted)
-        if meta["config"]["model"] != resolved(self.spec)["model"]:
-            raise CheckpointError(f"{stored.path}: belongs to another network: the layers' options differ")
         if meta["classes"] != list(self.classes) or meta["train_images"] != len(self.trainer.train):
             raise CheckpointError(
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
                 f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
             )
-        for name, array in wanted.items():
-            array[...] = stored.arrays[name]
-        self.trainer.progress = Progress(**meta["progress"])
-
-    def test(self, stored: Checkpoint) -> Evaluation | None:
-        """Evaluate a checkpoint of this run on the test part, if there is one; the network then holds its weights."""
-        images = self.parts.load_test()
-        if images is None:
-            return None
+        if meta["preprocessing"] != self.preprocessing.to_dict():
+            raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
         self.network.load(stored.arrays)
-        return evaluate(self.network, self.preprocessing, images.images, images.labels)
+        self.trainer.load_slots(stored.arrays)
+        self.trainer.progress = Progress(**meta["progress"])
+        return changes
+
+
+# What a resumed run may say differently: what comes of other data is compared itself.
+CHANGEABLE = ("data", "optimizer.", "schedule", "train.epochs", "train.save_every")
+
+
+def _changes(old: Any, new: Any, path: str = "") -> list[str]:
+    """The entries of two configs that differ, each as ``key: old then, new now``."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        return [line for key in old for line in _changes(old[key], new[key], f"{path}.{key}" if path else key)]
+    if old == new:
+        return []
+    return [f"{path} differs" if path == "model" else f"{path}: {old} then, {new} now"]
 
 
 def _preprocessing(data: DataSpec, parts: Parts, train: Images) -> Preprocessing:

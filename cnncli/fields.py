@@ -5,7 +5,8 @@ it. `from_mapping` turns plain data into an instance and reports every problem i
 
 Annotations may be ``int``, ``float`` (also takes whole numbers), ``bool``, ``str``, `Pair`, ``Literal[...]``,
 ``tuple[X, Y]``, ``tuple[X, ...]``, ``list[X]``, unions of these, another dataclass (a mapping), or a class that reads
-itself: one with ``accepts`` (a text) and a class method ``parse(value)`` that raises ValueError.
+itself: one with ``accepts`` (a text) and a class method ``parse(value)`` that raises ValueError; its text, or what its
+``plain`` returns, is what `parse` reads again.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from cnncli.constraints import Constraint, at_least, between, odd, one_of, positive, unique
 from cnncli.registry import suggest
+
+__all__ = [
+    "Constraint", "Option", "Pair", "Path", "Problem", "at_least", "between", "field", "fits", "from_mapping", "odd",
+    "one_of", "options", "plain", "positive", "show", "to_mapping", "type_text", "unique",
+]  # fmt: skip
 
 Path = tuple[str | int, ...]
 Pair = tuple[int, int]  # rows and columns; in YAML one whole number for both, or a list of two
@@ -33,46 +39,6 @@ class Problem:
     path: Path
     message: str
     at_key: bool = False
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """A condition as data: `text` completes "must be ...", `invalid` is a value that breaks it.
-
-    It applies to a value of one of its `kinds`, and to such entries of a list.
-    """
-
-    text: str
-    holds: Callable[[Any], bool]
-    invalid: Any
-    kinds: tuple[type, ...] = (int, float)
-
-
-positive = Constraint("greater than 0", lambda value: value > 0, 0)
-odd = Constraint("odd", lambda value: value % 2 == 1, 2)
-unique = Constraint("all different", lambda values: len(set(map(repr, values))) == len(values), ["a", "a"], (list,))
-
-
-def at_least(low: float) -> Constraint:
-    """Numbers from `low` on."""
-    return Constraint(f"at least {low}", lambda value: value >= low, low - 1)
-
-
-def between(low: float, high: float, ends: Literal["[]", "[)", "(]", "()"] = "[]") -> Constraint:
-    """Numbers of an interval; a round bracket leaves that end out."""
-    low_end = f"at least {low}" if ends[0] == "[" else f"greater than {low}"
-    high_end = f"at most {high}" if ends[1] == "]" else f"less than {high}"
-    return Constraint(
-        f"{low_end} and {high_end}",
-        lambda value: low <= value <= high and (ends[0] == "[" or value != low) and (ends[1] == "]" or value != high),
-        high + 1 if ends[1] == "]" else high,
-    )
-
-
-def one_of(*values: Any) -> Constraint:
-    """One of the given values; for texts `Literal` in the annotation says it better."""
-    invalid = max(values) + 1 if all(isinstance(value, (int, float)) for value in values) else "no such value"
-    return Constraint(either([show(value) for value in values]), values.__contains__, invalid, (type(values[0]),))
 
 
 def field(*constraints: Constraint, default: Any = MISSING, doc: str = "") -> Any:
@@ -157,7 +123,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
     if hasattr(value, "parse"):
-        return str(value)
+        return value.plain() if hasattr(value, "plain") else str(value)
     return to_mapping(value) if dataclasses.is_dataclass(value) else value
 
 
@@ -174,11 +140,6 @@ def show(value: Any) -> str:
     else:
         text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def either(texts: list[str]) -> str:
-    """Alternatives in words."""
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
 _INVALID = object()
@@ -291,9 +252,9 @@ def type_text(kind: Any, plural: bool = False) -> str:
     """A type in words."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return either([text for member in args for text in _choices(member, plural)])
+        return _either([text for member in args for text in _choices(member, plural)])
     if origin is Literal:
-        return either(_choices(kind))
+        return _either(_choices(kind))
     if kind == Pair:
         return "whole numbers or lists of two" if plural else "a whole number or a list of two"
     if origin in (list, tuple):
@@ -311,3 +272,7 @@ def type_text(kind: Any, plural: bool = False) -> str:
         types.NoneType: ("nothing", "nothing"),
     }[kind]
     return several if plural else one
+
+
+def _either(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"

@@ -63,7 +63,7 @@ class Graph:
         shapes = [self.in_shape if name == INPUT else self.plans[name].out_shape for name in node.inputs]
         plan = node.layer.plan(shapes)
         if plan.frame != NO_FRAME and self._frame_value(node.inputs[0]) not in (None, plan.frame_value):
-            copy = Node(name=f"{node.name}__input", layer=Copy(), inputs=node.inputs)
+            copy = Node(name=f"{node.name}:input", layer=Copy(), inputs=node.inputs)
             self._append(copy)
             node = Node(name=node.name, layer=node.layer, inputs=(copy.name,))
         self.nodes.append(node)

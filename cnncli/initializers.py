@@ -61,14 +61,16 @@ class Initializer:
     def __str__(self) -> str:
         return f"{self.name}: {self.number!r}" if self.name in _WITH_NUMBER else self.name
 
-    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, seed: int, stream: int) -> np.ndarray:
+    def draw(
+        self, shape: tuple[int, ...], fan_in: int | np.ndarray, fan_out: int | np.ndarray, seed: int, stream: int
+    ) -> np.ndarray:
         """The tensor's first values, in double precision.
 
         Parameters
         ----------
         shape : tuple of int
-        fan_in, fan_out : int
-            Inputs of one output unit and outputs of one input.
+        fan_in, fan_out : int or ndarray
+            Inputs of one output unit and outputs of one input; arrays that broadcast to the shape where they differ.
         seed, stream : int
             Key of the random numbers.
         """
@@ -79,14 +81,14 @@ class Initializer:
             return _orthogonal(shape, random.normal(seed, stream, count))
         if self.name in ("he", "normal"):
             deviation = np.sqrt(2.0 / fan_in) if self.name == "he" else self.number
-            return (random.normal(seed, stream, count) * deviation).reshape(shape)
+            return random.normal(seed, stream, count).reshape(shape) * deviation
         limit = {
             "glorot": np.sqrt(6.0 / (fan_in + fan_out)),
             "lecun1989": 2.4 / fan_in,
             "lecun1989_sqrt": 2.4 / np.sqrt(fan_in),
             "uniform": self.number,
         }[self.name]
-        return ((2.0 * random.uniform(seed, stream, count) - 1.0) * limit).reshape(shape)
+        return (2.0 * random.uniform(seed, stream, count) - 1.0).reshape(shape) * limit
 
 
 def _orthogonal(shape: tuple[int, ...], values: np.ndarray) -> np.ndarray:

@@ -187,6 +187,7 @@ class Network:
         b.grad = {key: self.param_grad[f"{node.name}.{key}"] for key in plan.params} if self.param_grad else {}
         b.state = {key: np.array(np.broadcast_to(value, shape), np.float64) for key, (shape, value) in plan.state.items()}
         self.state.update({f"{node.name}.{key}": array for key, array in b.state.items()})
+        b.constants = {key: np.ascontiguousarray(array, np.int32) for key, array in plan.constants.items()}
         b.saved = {}
         for key, saved in plan.saved.items():
             shape = {
@@ -221,12 +222,14 @@ class Network:
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Copy parameters and state in; names and shapes have been checked by the caller."""
-        for name, array in (self.param | self.state).items():
+        for name, array in self.param.items():
+            array[...] = self.graph.params[name].ragged(arrays[name])
+        for name, array in self.state.items():
             array[...] = arrays[name]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Parameters and state by name (views, not copies)."""
-        return self.param | self.state
+        """Parameters and state by name, in the shapes of files."""
+        return {name: self.graph.params[name].dense(array) for name, array in self.param.items()} | self.state
 
     def set_batch(self, n: int) -> None:
         """Say how many images of the batch are valid."""

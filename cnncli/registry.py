@@ -57,7 +57,8 @@ def name_of(entry: object) -> str:
 def suggest(name: str, allowed: Iterable[str]) -> str:
     """The end of a message about an unknown name: the one that was probably meant, or else all there are."""
     allowed = list(allowed)
-    close = difflib.get_close_matches(name, allowed, n=1)
+    close = difflib.get_close_matches(name.lower(), allowed, n=1)
+    close += [other for other in allowed if len(name) > 2 and name.lower() in other]
     if close:
         return f"did you mean {close[0]!r}?"
     return f"allowed: {', '.join(allowed[:30]) or 'none'}{', ...' if len(allowed) > 30 else ''}"

@@ -220,7 +220,8 @@ def _choose(
     ((name, options),) = entry.items()
     path: Path = (key,) if isinstance(value, str) else (key, name)
     if name not in names:
-        problems.append(Problem(path, f"unknown {key} {show(name)}; {suggest(name, names)}", at_key=True))
+        message = f"unknown {key} {show(name)}; {suggest(name, names)}"
+        problems.append(Problem(path, message, at_key=name != value))
         return None
     return from_mapping(get(name), options, path, problems)
 

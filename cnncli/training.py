@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -54,10 +54,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class StepReport:
-    """After one step: its number, the batches of an epoch, and the batch's mean loss."""
+    """After one step: its number, the images of its batch, and their mean loss."""
 
     step: int
-    batches: int
+    images: int
     loss: float
 
 
@@ -111,7 +111,17 @@ class Trainer:
         self.batches = -(-len(train) // network.batch_size)
 
     def slots(self) -> dict[str, np.ndarray]:
-        """The optimizer's tensors by ``<slot>:<layer>.<parameter>`` (views)."""
+        """The optimizer's tensors by ``<slot>:<layer>.<parameter>``, in the shapes of files."""
+        params = self.network.graph.params
+        return {name: params[name.partition(":")[2]].dense(view) for name, view in self._slot_views().items()}
+
+    def load_slots(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy the optimizer's tensors in."""
+        params = self.network.graph.params
+        for name, view in self._slot_views().items():
+            view[...] = params[name.partition(":")[2]].ragged(arrays[name])
+
+    def _slot_views(self) -> dict[str, np.ndarray]:
         return {
             f"{slot}:{name}": view
             for slot, vector in self._update.slots.items()
@@ -129,7 +139,7 @@ class Trainer:
         Raises
         ------
         Diverged
-            The loss is NaN or infinite; parameters are those before the step.
+            The loss is NaN or infinite; parameters are those before the step (after the epoch, for the validation's).
         """
         progress = self.progress
         while progress.epoch < self.epochs:
@@ -157,11 +167,11 @@ class Trainer:
         progress.loss_sum += loss * len(indices)
         progress.batch += 1
         progress.step += 1
-        return StepReport(progress.step, self.batches, loss)
+        return StepReport(progress.step, len(indices), loss)
 
     def _rate(self) -> float:
-        """The learning rate of the next step."""
-        done = self.progress.epoch + self.progress.batch / self.batches
+        """The learning rate of the next step: the schedule's at the middle of the step."""
+        done = self.progress.epoch + (self.progress.batch + 0.5) / self.batches
         return self.optimizer.lr * self.schedule.factor(done, self.epochs)
 
     def _finish_epoch(self, poll: Callable[[], None]) -> EpochReport:
@@ -177,6 +187,8 @@ class Trainer:
             found = evaluate(
                 self.network, self.preprocessing, self.validation.images, self.validation.labels, poll
             )
+            if not math.isfinite(found.loss):
+                raise Diverged(f"the validation loss is {found.loss} in epoch {progress.epoch + 1}: training diverged")
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
         best = progress.best_epoch is None or _better(row, progress.history[progress.best_epoch - 1])
         progress.history.append(row)

@@ -79,6 +79,31 @@ cdef inline real lane_sum(const real *v, int lanes) noexcept nogil:
         return lane_sum_f32(v)
 
 
+cdef inline real all_lanes(const real *v, int lanes) noexcept nogil:
+    """Sum over the images of one pixel of one block: vector by vector, then by the tree."""
+    cdef real[32] sums
+    cdef int length = vector_length(&sums[0], lanes), i, j
+    for j in range(length):
+        sums[j] = v[j]
+    for i in range(1, lanes // length):
+        for j in range(length):
+            sums[j] = sums[j] + v[i * length + j]
+    return lane_sum(&sums[0], lanes)
+
+
+cdef inline void map_sum(const real *map, ptrdiff_t row, int rows, int columns, int lanes, real *out) noexcept nogil:
+    """out = sum over pixels and images of one map of one block: vectors first, their lanes last."""
+    cdef real[32] sums
+    cdef int length = vector_length(out, lanes), i, v, l
+    for l in range(length):
+        sums[l] = 0
+    for i in range(rows):
+        for v in range(columns * lanes // length):
+            for l in range(length):
+                sums[l] = sums[l] + map[i * row + v * length + l]
+    out[0] = lane_sum(&sums[0], lanes)
+
+
 cdef inline int part_start(int total, int most, int i) noexcept nogil:
     """Where part i begins if `total` is cut into as few parts of at most `most` as possible, all nearly equal."""
     cdef int parts = (total + most - 1) // most
@@ -118,6 +143,25 @@ cdef struct Grid:
     int lanes
 
 
+cdef struct Runs:
+    # One row of pixels as `count` runs of `vectors` vectors each.
+    int count
+    int vectors
+    ptrdiff_t x_step
+    ptrdiff_t y_step
+    ptrdiff_t x_vector
+    ptrdiff_t y_vector
+
+
+cdef inline Runs runs_of(Grid g, int length) noexcept nogil:
+    """How a row is cut into runs of vectors of `length` elements at equal distances."""
+    if g.x_pixel == g.lanes and g.y_pixel == g.lanes:      # neighbours in memory: the whole row
+        return Runs(1, g.columns * (g.lanes // length), 0, 0, length, length)
+    if length == g.lanes:                                  # one vector per pixel: all pixels, with a stride
+        return Runs(1, g.columns, 0, 0, g.x_pixel, g.y_pixel)
+    return Runs(g.columns, g.lanes // length, g.x_pixel, g.y_pixel, length, length)
+
+
 cdef inline void correlate(Grid g, const real *x, const real *packed, const int32_t *off, int taps, real *y,
                            const int32_t *yo, int outputs, const real *bias, int start, int rows_at_once,
                            int threads) noexcept nogil:
@@ -127,14 +171,7 @@ cdef inline void correlate(Grid g, const real *x, const real *packed, const int3
     pixels stay in the first-level cache, and through all its rows for each chunk.
     """
     cdef int length = vector_length(y, g.lanes)
-    cdef int vectors = g.lanes // length
-    cdef int runs = g.columns
-    cdef ptrdiff_t xs = length, ys = length
-    cdef ptrdiff_t x_run = g.x_pixel, y_run = g.y_pixel
-    if g.x_pixel == g.lanes and g.y_pixel == g.lanes:      # a whole row is one run of vectors
-        vectors, runs = vectors * g.columns, 1
-    elif vectors == 1:                                     # one vector per pixel: a run of strided pixels
-        vectors, runs, xs, ys = g.columns, 1, g.x_pixel, g.y_pixel
+    cdef Runs run = runs_of(g, length)
     cdef int chunks = part_count(taps, 144) if taps > 0 else 1
     cdef int tiles = part_count(outputs, TILE)
     cdef int row_parts = part_count(g.rows, rows_at_once)
@@ -155,8 +192,26 @@ cdef inline void correlate(Grid g, const real *x, const real *packed, const int3
                 first = part_start(outputs, TILE, t)
                 size = part_start(outputs, TILE, t + 1) - first
                 for i in range(g.rows * rp // row_parts, g.rows * (rp + 1) // row_parts):
-                    for r in range(runs):
-                        tile_run(size, vectors, g.lanes, packed + <ptrdiff_t>first * taps + <ptrdiff_t>k0 * size, size,
-                                 off + k0, k1 - k0, x + b * g.x_block + i * g.x_row + r * x_run, xs,
-                                 y + b * g.y_block + i * g.y_row + r * y_run, yo + first, ys,
-                                 bias + first if begin == START_BIAS else NULL, begin)
+                    for r in range(run.count):
+                        tile_run(size, run.vectors, g.lanes, packed + <ptrdiff_t>first * taps + <ptrdiff_t>k0 * size,
+                                 size, off + k0, k1 - k0, x + b * g.x_block + i * g.x_row + r * run.x_step,
+                                 run.x_vector, y + b * g.y_block + i * g.y_row + r * run.y_step, yo + first,
+                                 run.y_vector, bias + first if begin == START_BIAS else NULL, begin)
+
+
+cdef inline void correlate_each(Grid g, const real *x, const real *weights, const int32_t *off, const int32_t *starts,
+                                real *y, const int32_t *yo, int outputs, const real *bias, int start,
+                                int threads) noexcept nogil:
+    """`correlate` where every output has taps of its own: off[starts[o] .. starts[o+1]-1], and weights likewise."""
+    cdef int length = vector_length(y, g.lanes)
+    cdef Runs run = runs_of(g, length)
+    cdef int piece, b, o, i, r
+    for piece in prange(g.blocks * outputs, num_threads=threads, schedule="dynamic"):
+        b = piece // outputs
+        o = piece % outputs
+        for i in range(g.rows):
+            for r in range(run.count):
+                tile_run(1, run.vectors, g.lanes, weights + starts[o], 1, off + starts[o], starts[o + 1] - starts[o],
+                         x + b * g.x_block + i * g.x_row + r * run.x_step, run.x_vector,
+                         y + b * g.y_block + i * g.y_row + r * run.y_step, yo + o, run.y_vector,
+                         bias + o if start == START_BIAS else NULL, start)

@@ -12,24 +12,21 @@ y [block, out, row, column, lane].
 """
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
-from libc.string cimport memset
 
+from cnncli._fast._gradient cimport OUTPUTS_AT_ONCE, PER_THREAD, TAPS_AT_ONCE, weight_gradient
 from cnncli._fast._microkernel cimport (
-    GRAD_OUT, GRAD_TAP, START_BIAS, START_ZERO, TILE, VECTOR_BYTES, Grid, correlate, gradient_run, lane_sum,
-    lanes_of, pack_weights, part_count, part_start, vector_length,
+    START_BIAS, START_Y, START_ZERO, Grid, correlate, lanes_of, map_sum, pack_weights, part_count, part_start,
 )
 from cnncli._fast._reduce cimport add_blocks, team
 from cnncli._fast._types cimport real
 
 cdef int ROWS_AT_ONCE = 4
-cdef int OUTPUTS_AT_ONCE = 2 * GRAD_OUT
-cdef int TAPS_AT_ONCE = 192
 
 
 def scratch_size(w_shape, int blocks, int threads):
     """Elements of scratch that any of the three passes needs: packed weights, or partial gradients and vector sums."""
     cdef long weights = w_shape[0] * w_shape[1] * w_shape[2] * w_shape[3]
-    return max(weights, blocks * (weights + w_shape[0]) + threads * (OUTPUTS_AT_ONCE * TAPS_AT_ONCE + 8) * 16)
+    return max(weights, blocks * (weights + w_shape[0]) + threads * PER_THREAD)
 
 
 def index_size(w_shape, int groups):
@@ -38,10 +35,19 @@ def index_size(w_shape, int groups):
     return 2 * taps + max(w_shape[0], w_shape[1] * groups)
 
 
+cdef inline int turned(int tap, int size, bint flip) noexcept nogil:
+    """The place of a tap along one axis of the kernel, from the other end where it is flipped."""
+    return size - 1 - tap if flip else tap
+
+
 def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[::1] bias,
             real[:, :, :, :, :] y, real[::1] scratch, int32_t[::1] index,
-            int stride_h, int stride_w, int dilation_h, int dilation_w, int groups, int blocks, int threads):
+            int stride_h, int stride_w, int dilation_h, int dilation_w, bint flip, int groups, bint accumulate,
+            int blocks, int threads):
     """y[o, i, j] = bias[o] + sum_{c,p,q} w[o, c, p, q] x[c, i*stride + p*dilation, j*stride + q*dilation].
+
+    With `flip` the kernel is turned by 180 degrees (true convolution), in all three passes. With `accumulate` the sum is
+    added to what y holds (a bias of each unit), and `bias` must be None.
 
     Parameters
     ----------
@@ -67,7 +73,8 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
     for c in range(inputs):
         for p in range(kernel_h):
             for q in range(kernel_w):
-                off[k] = <int32_t>(c * x_channel + p * dilation_h * x_row + q * dilation_w * lanes)
+                off[k] = <int32_t>(c * x_channel + turned(p, kernel_h, flip) * dilation_h * x_row
+                                   + turned(q, kernel_w, flip) * dilation_w * lanes)
                 order[k] = k
                 k += 1
     for o in range(outputs):
@@ -76,17 +83,18 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
                           y.strides[2] // item, lanes, blocks, rows, columns, lanes)
     cdef int team_size = team(threads, <double>blocks * rows * columns * lanes * taps * w.shape[0] / 8)
     cdef const real *bias0 = &bias[0] if bias is not None else NULL
+    cdef int start = START_Y if accumulate else START_BIAS if bias0 != NULL else START_ZERO
     with nogil:
         for g in range(groups):
             pack_weights(&w[g * outputs, 0, 0, 0], taps, order, outputs, taps, &scratch[0], team_size)
             correlate(grid, &x[0, g * inputs, 0, 0, 0], &scratch[0], off, taps, &y[0, g * outputs, 0, 0, 0], yo,
                       outputs, bias0 + g * outputs if bias0 != NULL else NULL,
-                      START_BIAS if bias0 != NULL else START_ZERO, ROWS_AT_ONCE, team_size)
+                      start, ROWS_AT_ONCE, team_size)
 
 
 def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, real[:, :, :, :, :] dx,
                    real[::1] scratch, int32_t[::1] index, int stride_h, int stride_w, int dilation_h, int dilation_w,
-                   int padding_h, int padding_w, int frame_h, int frame_w, int groups, int blocks, int threads):
+                   int padding_h, int padding_w, int frame_h, int frame_w, bint flip, int groups, int blocks, int threads):
     """dx[c, a, b] = sum of w[o, c, p, q] dy[o, i, j] over all o and i*stride + p*dilation = a + padding (b likewise).
 
     Parameters
@@ -132,7 +140,8 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
                             off[taps] = <int32_t>(o * y_channel
                                 + ((phase_h + padding_h - p * dilation_h) // stride_h + frame_h) * y_row
                                 + ((phase_w + padding_w - q * dilation_w) // stride_w + frame_w) * lanes)
-                            order[taps] = <int32_t>(o * w_output + p * kernel_w + q)
+                            order[taps] = <int32_t>(o * w_output + turned(p, kernel_h, flip) * kernel_w
+                                                    + turned(q, kernel_w, flip))
                             taps = taps + 1
                 for g in range(groups):
                     pack_weights(&w[g * outputs, 0, 0, 0], kernel_h * kernel_w, order, inputs, taps, &scratch[0],
@@ -142,47 +151,9 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
                               team_size)
 
 
-cdef void weight_gradient(const real *x, ptrdiff_t x_row, ptrdiff_t x_pixel, const real *dy, ptrdiff_t y_row,
-                          const int32_t *yo, int outputs, const int32_t *off, int taps, int rows, int columns,
-                          int lanes, real *sums, real *out, ptrdiff_t out_row) noexcept nogil:
-    """out[o, k] = sum over one block's pixels and lanes of dy[o] x[k]; `sums` holds a vector for each weight."""
-    cdef int length = vector_length(out, lanes)
-    cdef int vectors = lanes // length, runs = columns
-    cdef int i, t, s, o, k, o1, k1
-    if x_pixel == lanes:
-        vectors, runs = vectors * columns, 1
-    memset(sums, 0, sizeof(real) * <size_t>outputs * taps * length)
-    for i in range(rows):
-        for s in range(part_count(taps, GRAD_TAP)):
-            k = part_start(taps, GRAD_TAP, s)
-            k1 = part_start(taps, GRAD_TAP, s + 1)
-            for t in range(part_count(outputs, GRAD_OUT)):
-                o = part_start(outputs, GRAD_OUT, t)
-                o1 = part_start(outputs, GRAD_OUT, t + 1)
-                gradient_run(o1 - o, k1 - k, lanes, dy + i * y_row, yo + o, <ptrdiff_t>lanes, x + i * x_row, off + k,
-                             x_pixel, runs, vectors, sums + (<ptrdiff_t>o * taps + k) * length,
-                             <ptrdiff_t>taps * length)
-    for o in range(outputs):
-        for k in range(taps):
-            out[o * out_row + k] = lane_sum(sums + (<ptrdiff_t>o * taps + k) * length, lanes)
-
-
-cdef void bias_gradient(const real *dy, ptrdiff_t y_row, int rows, int columns, int lanes, real *sums,
-                        real *out) noexcept nogil:
-    """out = sum of one output map of one block."""
-    cdef int length = vector_length(out, lanes)
-    cdef int i, l, v
-    memset(sums, 0, sizeof(real) * length)
-    for i in range(rows):
-        for v in range(columns * lanes // length):
-            for l in range(length):
-                sums[l] += dy[i * y_row + v * length + l]
-    out[0] = lane_sum(sums, lanes)
-
-
 def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, real[:, :, :, ::1] dw,
                     real[::1] dbias, real[::1] scratch, int32_t[::1] index, int stride_h, int stride_w,
-                    int dilation_h, int dilation_w, int groups, int blocks, int threads):
+                    int dilation_h, int dilation_w, bint flip, int groups, int blocks, int threads):
     """dw[o, c, p, q] = sum over images, i, j of dy[o, i, j] x[c, i*stride + p*dilation, ...]; dbias[o] = sum of dy[o].
 
     Parameters
@@ -210,14 +181,15 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
     for c in range(inputs):
         for p in range(kernel_h):
             for q in range(kernel_w):
-                off[k] = <int32_t>(c * x_channel + p * dilation_h * x_row + q * dilation_w * lanes)
+                off[k] = <int32_t>(c * x_channel + turned(p, kernel_h, flip) * dilation_h * x_row
+                                   + turned(q, kernel_w, flip) * dilation_w * lanes)
                 k += 1
     for o in range(outputs):
         yo[o] = <int32_t>(o * y_channel)
     cdef int out_parts = part_count(outputs, OUTPUTS_AT_ONCE), tap_parts = part_count(taps, TAPS_AT_ONCE)
     cdef int pieces = blocks * groups * out_parts * tap_parts
     cdef int team_size = team(threads, <double>blocks * rows * columns * lanes * weights / 8)
-    cdef ptrdiff_t per_thread = (OUTPUTS_AT_ONCE * TAPS_AT_ONCE + 8) * 16
+    cdef ptrdiff_t per_thread = PER_THREAD
     cdef real *partial = &scratch[0]
     cdef real *partial_bias = partial + blocks * weights
     cdef real *sums = partial_bias + blocks * all_outputs
@@ -244,8 +216,8 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
             (&dw[0, 0, 0, 0])[i] = partial[i]
         if with_bias:
             for piece in prange(blocks * all_outputs, num_threads=team_size, schedule="static"):
-                bias_gradient(y0 + piece // all_outputs * y_block + piece % all_outputs * y_channel, y_row, rows,
-                              columns, lanes, sums + threadid() * per_thread, partial_bias + piece)
+                map_sum(y0 + piece // all_outputs * y_block + piece % all_outputs * y_channel, y_row, rows, columns,
+                        lanes, partial_bias + piece)
             add_blocks(partial_bias, all_outputs, blocks, 1)
             for o in range(all_outputs):
                 dbias[o] = partial_bias[o]

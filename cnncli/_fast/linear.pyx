@@ -12,7 +12,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
 
 from cnncli._fast._microkernel cimport (
-    LANES, START_BIAS, START_ZERO, TILE, Grid, correlate, lane_sum, lanes_of, pack_weights, part_count, part_start,
+    LANES, START_BIAS, START_ZERO, TILE, Grid, all_lanes, correlate, lanes_of, pack_weights, part_count, part_start,
     tile_run, vector_length,
 )
 from cnncli._fast._reduce cimport add_blocks, team
@@ -202,19 +202,8 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
         if with_bias:
             for b in range(blocks):
                 for o in range(outputs):
-                    partial_bias[b * outputs + o] = bias_sum(y0 + b * y_block + yo[o], lanes)
+                    partial_bias[b * outputs + o] = all_lanes(y0 + b * y_block + yo[o], lanes)
             add_blocks(partial_bias, outputs, blocks, 1)
             for o in range(outputs):
                 dbias[o] = partial_bias[o]
 
-
-cdef real bias_sum(const real *v, int lanes) noexcept nogil:
-    """The lanes of one output of one block, added vector by vector and then by the tree."""
-    cdef real[32] sums
-    cdef int length = vector_length(&sums[0], lanes), i, j
-    for j in range(length):
-        sums[j] = v[j]
-    for i in range(1, lanes // length):
-        for j in range(length):
-            sums[j] = sums[j] + v[i * length + j]
-    return lane_sum(&sums[0], lanes)

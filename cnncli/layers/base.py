@@ -35,6 +35,9 @@ class Param:
         Inputs connected to one output unit, and outputs fed by one input (bias not counted).
     decay : bool
         Whether weight decay applies.
+    used : ndarray of bool, shape (out, in), optional
+        Of a convolution with a connection table: only these kernels exist, as (connections, rows, columns). Files hold
+        them as (out, in, rows, columns) with zeros elsewhere (`dense` and `ragged` convert).
     """
 
     shape: tuple[int, ...]
@@ -42,6 +45,19 @@ class Param:
     fan_in: int = 1
     fan_out: int = 1
     decay: bool = True
+    used: np.ndarray | None = None
+
+    def dense(self, array: np.ndarray) -> np.ndarray:
+        """A tensor as files hold it."""
+        if self.used is None:
+            return array
+        full = np.zeros((*self.used.shape, *array.shape[1:]), array.dtype)
+        full[self.used] = array
+        return full
+
+    def ragged(self, stored: np.ndarray) -> np.ndarray:
+        """A tensor from a file as the kernels want it."""
+        return stored if self.used is None else stored[self.used]
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,8 @@ class LayerPlan:
         Trained tensors.
     state : mapping of str to (shape, initial value)
         Tensors that are stored with the network but not trained (running statistics, constant tables).
+    constants : mapping of str to ndarray of int
+        Lists that follow from the shapes and that the kernels read (int32 in the buffers).
     saved : mapping of str to Saved
         What forward keeps for backward.
     scratch : Scratch
@@ -107,6 +125,7 @@ class LayerPlan:
     out_shape: Shape
     params: Mapping[str, Param] = field(default_factory=dict)
     state: Mapping[str, tuple[tuple[int, ...], float | np.ndarray]] = field(default_factory=dict)
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     saved: Mapping[str, Saved] = field(default_factory=dict)
     scratch: Scratch = Scratch()
     frame: Frame = NO_FRAME
@@ -132,7 +151,7 @@ class Buffers:
         Their gradients; ``dx`` (an entry of `dxs`) is None where nobody wants it.
     x_framed, dy_framed : ndarray
         Views of x and dy with the border that the plan asked for.
-    param, grad, state, saved : dict of str to ndarray
+    param, grad, state, constants, saved : dict of str to ndarray
     real, index : ndarray
         Scratch memory: floating point and int32.
     kernels : cnncli._fast.Kernels
@@ -144,7 +163,7 @@ class Buffers:
     """
 
     __slots__ = (
-        "x", "y", "dx", "dy", "xs", "dxs", "x_framed", "dy_framed", "param", "grad", "state", "saved",
+        "x", "y", "dx", "dy", "xs", "dxs", "x_framed", "dy_framed", "param", "grad", "state", "constants", "saved",
         "real", "index", "kernels", "n", "blocks", "threads", "seed", "stream", "step",
     )  # fmt: skip
 
@@ -159,6 +178,7 @@ class Buffers:
     param: dict[str, np.ndarray]
     grad: dict[str, np.ndarray]
     state: dict[str, np.ndarray]
+    constants: dict[str, np.ndarray]
     saved: dict[str, np.ndarray]
     real: Any
     index: Any
