@@ -22,7 +22,7 @@ from cnncli.splits import split
 from cnncli.training import Progress, Trainer
 
 
-def testing_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
+def evaluation_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
     """The part that a config's network is tested on, if there is one: named in the config, or beside the training set.
 
     `source` is what holds the training set, where that is open already.
@@ -65,7 +65,7 @@ class Parts:
             No training set is named, or a part cannot be used.
         """
         if data.train is None:
-            raise SpecError("the config names no data: add `data: {train: PATH}`, or give data.train=PATH as an argument")
+            raise SpecError("the config names no data: add `data: {train: PATH}`, or say data.train=PATH after it")
         source = open_data(data.train)
         train = source.part("train")
         validation: Dataset | float | None = None
@@ -73,7 +73,7 @@ class Parts:
             validation = open_data(data.validation).part("validation")
         else:
             validation = data.validation or source.beside("validation")
-        test = testing_part(data, source)
+        test = evaluation_part(data, source)
         size = data.image.size if data.image else train.size
         if size is None:
             raise DataError(
@@ -122,9 +122,7 @@ class Experiment:
         self.graph = Graph(spec.model, shape, spec.loss)
         train, validation = self.parts.load(spec.train.seed)
         self.preprocessing = _preprocessing(spec.data, self.parts, train)
-        self.network = Network(
-            self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed
-        )
+        self.network = Network(self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed)
         self.network.initialize(spec.train.seed)
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation,

@@ -1,7 +1,8 @@
 """Analytic against numeric gradients, in float64.
 
-For each tensor t the measure is max |analytic - numeric| / max |analytic|, the numeric gradient being a central difference.
-An element is left out, and counted, where the two sides of the difference decide something differently (the sign in a
+For each tensor t the measure is max |analytic - numeric| / max |analytic|, the numeric gradient being a central
+difference. An element is left out, and counted, where the two sides of the difference decide something differently
+(the sign in a
 rectifier, the place of a maximum): there the function has a kink and no gradient to compare with.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from cnncli.spec import INPUT, Node
 
 @dataclass(frozen=True)
 class Summary:
-    """One line of the table that ``cnn summary`` prints; sizes are per image, `bytes` those of the output in float32."""
+    """One line of the table that ``cnn summary`` prints; sizes are per image, `bytes` those of the output in
+    float32."""
 
     name: str
     type: str
@@ -56,7 +57,9 @@ class Graph:
         self.output = nodes[-1].name
         self.shapes: dict[str, Shape] = {INPUT: in_shape} | {name: plan.out_shape for name, plan in self.plans.items()}
         self.params: dict[str, Param] = {
-            f"{name}.{key}": param for name, plan in self.plans.items() for key, param in plan.params.items()
+            f"{node.name}.{key}": replace(param, rate=0.0, decay=False) if node.frozen else param
+            for node in self.nodes
+            for key, param in self.plans[node.name].params.items()
         }
 
     def _append(self, node: Node) -> None:
@@ -65,7 +68,7 @@ class Graph:
         if plan.frame != NO_FRAME and self._frame_value(node.inputs[0]) not in (None, plan.frame_value):
             copy = Node(name=f"{node.name}:input", layer=Copy(), inputs=node.inputs)
             self._append(copy)
-            node = Node(name=node.name, layer=node.layer, inputs=(copy.name,))
+            node = replace(node, inputs=(copy.name,))
         self.nodes.append(node)
         self.plans[node.name] = plan
         self.readers[node.name] = []
@@ -93,7 +96,8 @@ class Graph:
         """For each node, whether the gradient of its output serves any parameter (or the input)."""
         needed = {INPUT: input_gradient}
         for node in self.nodes:
-            needed[node.name] = bool(self.plans[node.name].params) or any(needed[name] for name in node.inputs)
+            trained = self.plans[node.name].params and (not node.frozen or input_gradient)
+            needed[node.name] = bool(trained) or any(needed[name] for name in node.inputs)
         return needed
 
     def receptive_fields(self) -> dict[str, tuple[int, int]]:

@@ -1,14 +1,14 @@
 """How a tensor starts: by name, with at most one number, from the run's own random numbers.
 
 ``he`` is N(0, 2 / F), ``glorot`` U(+-sqrt(6 / (F + F_out))), ``lecun1989`` U(+-2.4 / F), ``lecun1989_sqrt``
-U(+-2.4 / sqrt(F)), ``uniform: a`` U(+-a), ``normal: s`` N(0, s^2), ``orthogonal`` rows (or columns) of a random orthogonal
-matrix; a number is a constant. F counts the inputs connected to one output unit, F_out the outputs fed by one input; the
-bias belongs to neither.
+U(+-2.4 / sqrt(F)), ``uniform: a`` U(+-a), ``normal: s`` N(0, s^2), ``orthogonal`` rows (or columns) of a random
+orthogonal matrix; a number is a constant. F counts the inputs connected to one output unit, F_out the outputs fed by one input;
+the bias belongs to neither.
 
 References
 ----------
-He et al. 2015, equation 10; Glorot and Bengio 2010, equation 16; LeCun et al. 1989, section "Network architecture"; Saxe et
-al. 2014.
+He et al. 2015, equation 10; Glorot and Bengio 2010, equation 16; LeCun et al. 1989, section "Network architecture";
+Saxe et al. 2014.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from cnncli.workspace import Maps, Segments, aligned, lanes_for, widest
 
 
 class _Split:
-    """The end of a fan-out on the way back: the gradients of all readers are added into that of the output they share."""
+    """The end of a fan-out on the way back: the gradients of all readers are added into that of the output they
+    share."""
 
     def __init__(self, parts: list[Any], total: Any) -> None:
         self.parts, self.total = parts, total
@@ -144,9 +145,7 @@ class Network:
         edges: dict[tuple[str, int], Any] = {}
         splits: dict[str, _Split] = {}
         for name in [INPUT, *graph.plans]:
-            places = [
-                (node.name, i) for node in graph.nodes for i, source in enumerate(node.inputs) if source == name
-            ]
+            places = [(node.name, i) for node in graph.nodes for i, source in enumerate(node.inputs) if source == name]
             if not needed[name]:
                 continue
             if len(places) == 1:
@@ -185,7 +184,9 @@ class Network:
         b.dy_framed = own.framed(plan.grad_frame) if own else None
         b.param = {key: self.param[f"{node.name}.{key}"] for key in plan.params}
         b.grad = {key: self.param_grad[f"{node.name}.{key}"] for key in plan.params} if self.param_grad else {}
-        b.state = {key: np.array(np.broadcast_to(value, shape), np.float64) for key, (shape, value) in plan.state.items()}
+        b.state = {
+            key: np.array(np.broadcast_to(value, shape), np.float64) for key, (shape, value) in plan.state.items()
+        }
         self.state.update({f"{node.name}.{key}": array for key, array in b.state.items()})
         b.constants = {key: np.ascontiguousarray(array, np.int32) for key, array in plan.constants.items()}
         b.saved = {}
@@ -234,8 +235,9 @@ class Network:
     def set_batch(self, n: int) -> None:
         """Say how many images of the batch are valid."""
         blocks = -(-n // self.lanes)
-        for b in [*self._buffers.values(), self.loss]:
+        for b in self._buffers.values():
             b.n, b.blocks = n, blocks
+        self.loss.n, self.loss.blocks = n, blocks
         self.n = n
 
     def set_targets(self, labels: np.ndarray) -> None:
@@ -259,9 +261,14 @@ class Network:
             node.backward(b)
 
     def mean_loss(self) -> float:
-        """The mean over the valid images: lanes are added by one fixed tree, blocks by another."""
-        losses = self.loss.losses.reshape(self.blocks, self.lanes)[: self.loss.blocks]
-        return _tree(np.array([_tree(block) for block in losses])) / self.n
+        """The mean over the valid images of the last forward pass."""
+        mean: float = self.kernels.score.mean_loss(self.loss.losses, self.lanes, self.n)
+        return mean
+
+    def hits(self) -> int:
+        """How many of the valid images have their highest score at their target."""
+        right: int = self.kernels.score.hits(self.loss.y, self.target, self.n)
+        return right
 
     def scores(self) -> np.ndarray:
         """Scores of the valid images, (n, classes); a copy."""
@@ -276,14 +283,3 @@ class Network:
     def buffers(self, name: str) -> Buffers:
         """The arrays of one node."""
         return self._buffers[name]
-
-
-def _tree(values: np.ndarray) -> float:
-    """Sum by a fixed binary tree over the index."""
-    values = values.copy()
-    step = 1
-    while step < len(values):
-        left, right = values[: -step : 2 * step], values[step :: 2 * step]
-        left[: len(right)] += right
-        step *= 2
-    return float(values[0])

@@ -1,8 +1,8 @@
 """Random numbers that are functions of a key and a counter: nothing to store, nothing to order.
 
 Philox2x32 with ten rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The
-kernels use the same function (``_fast/philox.h``), so a number depends on (seed, stream, counter) alone, never on numpy's
-version, the order of calls or the number of threads.
+kernels use the same function (``_fast/philox.h``), so a number depends on (seed, stream, counter) alone, never on
+numpy's version, the order of calls or the number of threads.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def bits(seed: int, stream: int, counters: np.ndarray) -> np.ndarray:
 
 def uniform(seed: int, stream: int, count: int) -> np.ndarray:
     """`count` numbers in (0, 1): 53 bits each, halves of the last bit added so that 0 never occurs."""
-    return ((bits(seed, stream, np.arange(count, dtype=np.uint64)) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return (
+        (bits(seed, stream, np.arange(count, dtype=np.uint64)) >> np.uint64(11)).astype(np.float64) + 0.5
+    ) * 2.0**-53
 
 
 def normal(seed: int, stream: int, count: int) -> np.ndarray:

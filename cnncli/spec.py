@@ -254,4 +254,6 @@ def _model_entry(node: Node, before: str) -> dict[str, Any]:
     entry: dict[str, Any] = {registry.name_of(node.layer): to_mapping(node.layer), "name": node.name}
     if node.inputs != (before,):
         entry["inputs"] = node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
+    if node.frozen:
+        entry["frozen"] = True
     return entry

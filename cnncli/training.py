@@ -163,7 +163,7 @@ class Trainer:
             )
         network.backward()
         self.optimizer.step(self._update, self._rate(), progress.step + 1)
-        progress.hits += int((network.scores().argmax(axis=1) == self.train.labels[indices]).sum())
+        progress.hits += network.hits()
         progress.loss_sum += loss * len(indices)
         progress.batch += 1
         progress.step += 1
@@ -184,9 +184,7 @@ class Trainer:
             "train_accuracy": progress.hits / len(self.train),
         }
         if self.validation is not None:
-            found = evaluate(
-                self.network, self.preprocessing, self.validation.images, self.validation.labels, poll
-            )
+            found = evaluate(self.network, self.preprocessing, self.validation.images, self.validation.labels, poll)
             if not math.isfinite(found.loss):
                 raise Diverged(f"the validation loss is {found.loss} in epoch {progress.epoch + 1}: training diverged")
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}

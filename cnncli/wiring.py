@@ -16,7 +16,7 @@ from cnncli.layers.base import Layer
 from cnncli.registry import suggest
 
 INPUT = "input"  # the network's input, as a name in `inputs`
-ENTRY_KEYS = ("name", "inputs")
+ENTRY_KEYS = ("name", "inputs", "frozen")
 MAX_LAYERS = 10_000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -24,11 +24,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Node:
-    """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`."""
+    """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`; a frozen one is not trained."""
 
     name: str
     layer: Layer
     inputs: tuple[str, ...]
+    frozen: bool = False
 
 
 def layer_type(entry: Any) -> str | None:
@@ -82,7 +83,12 @@ def read_model(model: Any, problems: list[Problem]) -> tuple[Node, ...]:
     inputs = [_inputs(entry, index, names[index - 1] if index else INPUT, wiring) for index, entry in enumerate(model)]
     order = [] if wiring else _order(model, names, inputs, wiring)
     problems.extend(wiring)
-    return tuple(Node(names[index], layer, inputs[index]) for index in order if (layer := layers[index]) is not None)
+    frozen = [_frozen(entry, index, problems) for index, entry in enumerate(model)]
+    return tuple(
+        Node(names[index], layer, inputs[index], frozen[index])
+        for index in order
+        if (layer := layers[index]) is not None
+    )
 
 
 def _layer(entry: Any, path: Path, problems: list[Problem]) -> Layer | None:
@@ -125,6 +131,14 @@ def _check_names(model: list[Any], names: list[str], problems: list[Problem]) ->
         elif name in first:
             problems.append(Problem(path, f"the name {name!r} is taken by entry {first[name]} of the list"))
         first.setdefault(name, index)
+
+
+def _frozen(entry: Any, index: int, problems: list[Problem]) -> bool:
+    given = entry.get("frozen", False) if isinstance(entry, dict) else False
+    if not isinstance(given, bool):
+        problems.append(Problem(("model", index, "frozen"), f"must be true or false, found {show(given)}"))
+        return False
+    return given
 
 
 def _inputs(entry: Any, index: int, previous: str, problems: list[Problem]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Memory: the only file that allocates. Sizes become aligned blocks, blocks become views.
 
-Activations are [block, channel, row, column, lane] with 32 images side by side in the lanes (8 where a batch has at most
+Activations are [block, channel, row, column, lane] with 32 images side by side in the lanes (8 where a batch has at
+most
 8), see `cnncli._fast`. A map may carry a border that its readers want: it is filled once, since everybody writes only
 inside it.
 """
@@ -116,7 +117,7 @@ class Segments:
             starts=tuple(starts),
             size=position,
             ends=np.array(ends, np.int64),
-            rates=np.ones(len(ends)),
+            rates=np.array([param.rate for param in params.values()]),
             decays=np.array([float(param.decay) for param in params.values()]),
         )
 

@@ -12,12 +12,13 @@ import os
 from functools import cache
 from typing import Any
 
-# A thread that waits for another sleeps after some microseconds: on a busy machine spinning keeps the other from running.
+# A thread that waits for another sleeps after some microseconds: on a busy machine spinning keeps the other from
+# running.
 # libgomp reads this when it is loaded, so it is set before the first kernel is.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
-from cnncli._fast import _cpu  # noqa: E402
+from cnncli._fast import _cpu  # type: ignore[attr-defined]  # noqa: E402
 
 PRECISIONS = {"float32": "float", "float64": "double"}
 

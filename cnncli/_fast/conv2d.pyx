@@ -2,10 +2,10 @@
 
 Design
 a) The caller hands over bordered views, so no kernel knows of padding: every read lies inside its view.
-b) Forward and the gradient of the input are one `correlate` with other tap lists and weights; a stride becomes one list for
-   each phase of the input's rows and columns.
-c) The gradient of the weights keeps one vector per weight while it walks over rows, for a chunk of outputs and taps that
-   stays in the cache; lanes are added at the end of a block, blocks by the fixed tree of `_reduce.pxd`.
+b) Forward and the gradient of the input are one `correlate` with other tap lists and weights; a stride becomes one
+   list for each phase of the input's rows and columns.
+c) The gradient of the weights keeps one vector per weight while it walks over rows, for a chunk of outputs and taps
+   that stays in the cache; lanes are added at the end of a block, blocks by the fixed tree of `_reduce.pxd`.
 
 Shapes: x [block, channel, row, column, lane] (bordered), w [out, in / groups, kernel row, kernel column],
 y [block, out, row, column, lane].
@@ -46,8 +46,8 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
             int blocks, int threads):
     """y[o, i, j] = bias[o] + sum_{c,p,q} w[o, c, p, q] x[c, i*stride + p*dilation, j*stride + q*dilation].
 
-    With `flip` the kernel is turned by 180 degrees (true convolution), in all three passes. With `accumulate` the sum is
-    added to what y holds (a bias of each unit), and `bias` must be None.
+    With `flip` the kernel is turned by 180 degrees (true convolution), in all three passes. With `accumulate` the sum
+    is added to what y holds (a bias of each unit), and `bias` must be None.
 
     Parameters
     ----------
@@ -94,7 +94,8 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
 
 def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, real[:, :, :, :, :] dx,
                    real[::1] scratch, int32_t[::1] index, int stride_h, int stride_w, int dilation_h, int dilation_w,
-                   int padding_h, int padding_w, int frame_h, int frame_w, bint flip, int groups, int blocks, int threads):
+                   int padding_h, int padding_w, int frame_h, int frame_w, bint flip, int groups, int blocks,
+                   int threads):
     """dx[c, a, b] = sum of w[o, c, p, q] dy[o, i, j] over all o and i*stride + p*dilation = a + padding (b likewise).
 
     Parameters
@@ -147,7 +148,8 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
                     pack_weights(&w[g * outputs, 0, 0, 0], kernel_h * kernel_w, order, inputs, taps, &scratch[0],
                                  team_size)
                     correlate(grid, &dy[0, g * outputs, 0, 0, 0], &scratch[0], off, taps,
-                              &dx[0, g * inputs, phase_h, phase_w, 0], xo, inputs, <const real *>NULL, START_ZERO, ROWS_AT_ONCE,
+                              &dx[0, g * inputs, phase_h, phase_w, 0], xo, inputs, <const real *>NULL, START_ZERO,
+                              ROWS_AT_ONCE,
                               team_size)
 
 

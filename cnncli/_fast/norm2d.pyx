@@ -1,9 +1,9 @@
-"""Batch normalisation over images and pixels, in three steps: partial sums per block, a merge by the fixed tree, an apply.
+"""Batch normalisation over images and pixels, in three steps: sums per block, a merge by the fixed tree, an apply.
 
 Only the `n` valid images of the batch count; unused lanes get zeros. Statistics are kept in double precision.
 
-References: Ioffe and Szegedy, "Batch normalization", 2015, algorithm 1; Chan, Golub and LeVeque, "Updating formulae and a
-pairwise algorithm for computing sample variances", 1979, for the merge.
+References: Ioffe and Szegedy, "Batch normalization", 2015, algorithm 1; Chan, Golub and LeVeque, "Updating formulae
+and a pairwise algorithm for computing sample variances", 1979, for the merge.
 """
 from cython.parallel cimport prange
 from libc.math cimport sqrt
@@ -125,7 +125,8 @@ def normalize(const real[:, :, :, :, :] x, const double[::1] mean, const double[
 
 def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const double[::1] mean,
              const double[::1] variance, const real[::1] weight, real[:, :, :, :, :] dx, real[::1] dweight,
-             real[::1] dbias, double[:, :, ::1] partial, double[:, ::1] work, double eps, int n, int blocks, int threads):
+             real[::1] dbias, double[:, :, ::1] partial, double[:, ::1] work, double eps, int n, int blocks,
+             int threads):
     """Gradients through the batch statistics.
 
     dbias = sum dy, dweight = sum dy xhat, dx = weight / sigma * (dy - dbias / m - xhat dweight / m), m values a channel.
@@ -151,7 +152,8 @@ def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const do
             lanes_used = used(n, b, lanes)
             for l in range(64):
                 sums[l] = 0
-            lane_totals(&x[b, c, 0, 0, 0], &dy[b, c, 0, 0, 0], x_row, dy_row, rows, columns, lanes, mean[c], sums, sums + 32)
+            lane_totals(&x[b, c, 0, 0, 0], &dy[b, c, 0, 0, 0], x_row, dy_row, rows, columns, lanes, mean[c], sums,
+                        sums + 32)
             partial[b, 0, c] = lane_tree(sums, lanes_used)
             partial[b, 1, c] = lane_tree(sums + 32, lanes_used)
         step = 1

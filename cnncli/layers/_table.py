@@ -13,7 +13,8 @@ from cnncli.registry import suggest
 
 # One row per input map, one column per output map.
 # lenet5: LeCun, Bottou, Bengio and Haffner 1998, table I. nips1989: LeCun et al., "Handwritten digit recognition with a
-# back-propagation network", 1989. lecun1989: the scheme is not published; each map sees 8 of 12, here as in A. Karpathy's
+# back-propagation network", 1989. lecun1989: the scheme is not published; each map sees 8 of 12, here as in A.
+# Karpathy's
 # reproduction of 2022.
 KNOWN = {
     "lenet5": (

@@ -19,9 +19,7 @@ class Add(Layer):
     He et al., "Deep residual learning for image recognition", CVPR 2016.
     """
 
-    examples: ClassVar[tuple[Example, ...]] = (
-        Example({}, ((3, 4, 5), (3, 4, 5), (3, 4, 5))),
-    )
+    examples: ClassVar[tuple[Example, ...]] = (Example({}, ((3, 4, 5), (3, 4, 5), (3, 4, 5))),)
 
     several_inputs: ClassVar[bool] = True
 

@@ -35,6 +35,8 @@ class Param:
         Inputs connected to one output unit, and outputs fed by one input (bias not counted).
     decay : bool
         Whether weight decay applies.
+    rate : float
+        Factor on the learning rate; 0 where the tensor is frozen.
     used : ndarray of bool, shape (out, in), optional
         Of a convolution with a connection table: only these kernels exist, as (connections, rows, columns). Files hold
         them as (out, in, rows, columns) with zeros elsewhere (`dense` and `ragged` convert).
@@ -45,6 +47,7 @@ class Param:
     fan_in: int = 1
     fan_out: int = 1
     decay: bool = True
+    rate: float = 1.0
     used: np.ndarray | None = None
 
     def dense(self, array: np.ndarray) -> np.ndarray:

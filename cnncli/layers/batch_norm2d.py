@@ -57,9 +57,7 @@ class BatchNorm2d(Layer):
             m2[0] /= count
         else:
             mean[0], m2[0] = b.state["running_mean"], b.state["running_var"]
-        norm.normalize(
-            b.x, mean[0], m2[0], b.param["weight"], b.param["bias"], b.y, self.eps, b.n, b.blocks, b.threads
-        )
+        norm.normalize(b.x, mean[0], m2[0], b.param["weight"], b.param["bias"], b.y, self.eps, b.n, b.blocks, b.threads)
 
     def backward(self, b: Buffers) -> None:
         b.kernels.norm2d.backward(

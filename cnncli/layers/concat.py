@@ -14,9 +14,7 @@ from cnncli.layers.base import Buffers, Example, Layer, LayerPlan, Shape
 class Concat(Layer):
     """The maps of all inputs, in the inputs' order; heights and widths must agree."""
 
-    examples: ClassVar[tuple[Example, ...]] = (
-        Example({}, ((3, 4, 5), (2, 4, 5))),
-    )
+    examples: ClassVar[tuple[Example, ...]] = (Example({}, ((3, 4, 5), (2, 4, 5))),)
 
     several_inputs: ClassVar[bool] = True
 

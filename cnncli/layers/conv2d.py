@@ -34,12 +34,28 @@ class Conv2d(Layer):
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"out_channels": 7, "kernel_size": 3, "padding": 1}, ((3, 6, 5),)),
-        Example({"out_channels": 4, "kernel_size": [3, 2], "stride": [2, 3], "padding": [2, 1], "groups": 2}, ((4, 7, 8),)),
-        Example({"out_channels": 3, "kernel_size": 3, "dilation": 2, "bias": "none", "pad_value": -1.0, "padding": 1}, ((2, 6, 7),)),
+        Example(
+            {"out_channels": 4, "kernel_size": [3, 2], "stride": [2, 3], "padding": [2, 1], "groups": 2}, ((4, 7, 8),)
+        ),
+        Example(
+            {"out_channels": 3, "kernel_size": 3, "dilation": 2, "bias": "none", "pad_value": -1.0, "padding": 1},
+            ((2, 6, 7),),
+        ),
         Example({"out_channels": 3, "kernel_size": 3, "stride": 2, "bias": "matrix", "flip": True}, ((2, 7, 6),)),
-        Example({"out_channels": 4, "kernel_size": 3, "padding": 1, "stride": 2, "flip": True,
-                 "table": [[1, 0, 1, 1], [0, 1, 1, 0], [1, 0, 0, 1]]}, ((3, 6, 7),)),
-        Example({"out_channels": 5, "kernel_size": 2, "bias": "matrix", "table": {"random": {"fan_in": 2}}}, ((4, 5, 5),)),
+        Example(
+            {
+                "out_channels": 4,
+                "kernel_size": 3,
+                "padding": 1,
+                "stride": 2,
+                "flip": True,
+                "table": [[1, 0, 1, 1], [0, 1, 1, 0], [1, 0, 0, 1]],
+            },
+            ((3, 6, 7),),
+        ),
+        Example(
+            {"out_channels": 5, "kernel_size": 2, "bias": "matrix", "table": {"random": {"fan_in": 2}}}, ((4, 5, 5),)
+        ),
     )
 
     out_channels: int = field(at_least(1), doc="number of output maps")
@@ -116,7 +132,9 @@ class Conv2d(Layer):
         taps, maps = shape[2] * shape[3], self.out_channels + shape[1]
         if self.table == FULL:
             return Scratch(
-                real=lambda k, blocks, lanes, threads: max(k.conv2d.scratch_size(shape, blocks, threads), blocks * bias),
+                real=lambda k, blocks, lanes, threads: max(
+                    k.conv2d.scratch_size(shape, blocks, threads), blocks * bias
+                ),
                 index=lambda k: k.conv2d.index_size(shape, self.groups),
             )
         return Scratch(

@@ -20,9 +20,7 @@ class Linear(Layer):
     Parameters: weight (out_features, in_features), bias (out_features,).
     """
 
-    examples: ClassVar[tuple[Example, ...]] = (
-        Example({"out_features": 5}, ((3, 2, 4),)),
-    )
+    examples: ClassVar[tuple[Example, ...]] = (Example({"out_features": 5}, ((3, 2, 4),)),)
 
     out_features: int = field(at_least(1), doc="number of output units")
     bias: bool = field(default=True, doc="whether every unit has a bias")
@@ -39,7 +37,9 @@ class Linear(Layer):
             out_shape=(self.out_features, 1, 1),
             params=params,
             scratch=Scratch(
-                real=lambda kernels, blocks, lanes, threads: kernels.linear.scratch_size(weight, blocks, lanes, threads),
+                real=lambda kernels, blocks, lanes, threads: kernels.linear.scratch_size(
+                    weight, blocks, lanes, threads
+                ),
                 index=lambda kernels: kernels.linear.index_size(weight),
             ),
             reads=frozenset("x"),
@@ -49,9 +49,7 @@ class Linear(Layer):
         )
 
     def forward(self, b: Buffers, training: bool) -> None:
-        b.kernels.linear.forward(
-            b.x, b.param["weight"], b.param.get("bias"), b.y, b.real, b.index, b.blocks, b.threads
-        )
+        b.kernels.linear.forward(b.x, b.param["weight"], b.param.get("bias"), b.y, b.real, b.index, b.blocks, b.threads)
 
     def backward(self, b: Buffers) -> None:
         b.kernels.linear.backward_params(

@@ -9,7 +9,8 @@ from cnncli.layers.base import Shape
 
 
 class LossBuffers:
-    """The arrays of a loss. Activations are [block, class, 1, 1, lane], the others have one element per lane of all blocks.
+    """The arrays of a loss. Activations are [block, class, 1, 1, lane], the others have one element per lane of all
+    blocks.
 
     Attributes
     ----------

@@ -1,0 +1,126 @@
+"""The command ``cnn``: finds its commands by the names of files, and turns errors into lines and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from cnncli import __version__, registry
+from cnncli.commands._console import note
+from cnncli.errors import CnnError, IOFailure, SpecError
+from cnncli.signals import INTERRUPTED
+
+BUG = 70
+TRACEBACK = "CNN_TRACEBACK"  # environment variable: show where an unexpected error happened
+
+
+class Commands(click.Group):
+    """Every module of `cnncli.commands` is a command; only the one that is asked for is imported."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(registry.names("commands"))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in registry.names("commands"):
+            return None
+        command: click.Command = importlib.import_module(f"cnncli.commands.{name}").command
+        return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        names = self.list_commands(context)
+        if args[0] not in names and not args[0].startswith("-"):
+            context.fail(f"there is no command {args[0]!r}; {registry.suggest(args[0], names)}")
+        return super().resolve_command(context, args)
+
+
+def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from cnncli import _fast
+
+        click.echo(f"cnn {__version__} (kernels: {_fast.variant()})")
+        context.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-v", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version and the kernels in use, and exit.",
+)  # fmt: skip
+def cnn() -> None:
+    """Train convolutional networks on ordinary computers, and use them.
+
+    Begin with `cnn train CONFIG`, then `cnn predict IMAGE...`.
+    """
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run a command line and return its exit code; whatever goes wrong is told on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # None where closed
+        if hasattr(stream, "reconfigure"):  # names of files need not be text, nor the locale UTF-8
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        with cnn.make_context("cnn", list(args)) as context:
+            cnn.invoke(context)
+        if sys.stdout:
+            sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:  # as `cnn predict ... | head` ends
+        _abandon_stdout()
+        return 0
+    except KeyboardInterrupt:
+        note("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        return _failed(error)
+    return 0
+
+
+def _failed(error: Exception) -> int:
+    """Tell about an error and return the exit code for it."""
+    known = _as_known(error)
+    if known is None:
+        if os.environ.get(TRACEBACK):
+            raise error
+        note(f"error: {type(error).__name__}: {error}; this is a bug in cnncli, not a mistake of yours")
+        note(f"please report it, with the command and what it prints when {TRACEBACK}=1 is set in the environment")
+        return BUG
+    for line in str(known).splitlines():
+        note(f"error: {line}")
+    return known.exit_code
+
+
+def _as_known(error: Exception) -> CnnError | None:
+    """What an error is to the user; None for a bug."""
+    if isinstance(error, CnnError):
+        return error
+    if isinstance(error, MemoryError):
+        return SpecError(f"not enough memory for this ({error or 'no details'}); a smaller batch size needs less")
+    if isinstance(error, ImportError) and error.name is None:  # raised on purpose: kernels that are not there
+        return SpecError(str(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        _abandon_stdout()
+        return IOFailure(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}")
+    return None
+
+
+def _abandon_stdout() -> None:
+    """Let what is still buffered go nowhere, since Python would try, and fail, to write it at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,163 @@
+"""A training run on the disk: trained step by step, saved when due, stopped in good order, resumed exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+from cnncli import yamlio
+from cnncli.checkpoint import Checkpoint
+from cnncli.errors import Diverged, Interrupted
+from cnncli.evaluation import Evaluation, evaluate
+from cnncli.experiment import Experiment, Parts, environment
+from cnncli.model import BATCH, Model
+from cnncli.runs import BEST, LAST, RunFolder
+from cnncli.spec import Interval, resolved
+from cnncli.training import EpochReport, Progress, StepReport
+
+
+class Session:
+    """Trains an experiment in a run folder.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    run : RunFolder
+    stored : Checkpoint, optional
+        Where to go on from.
+    why_stop : callable
+        Asked after every step and within evaluations: why to stop now, or None.
+    warn : callable
+        Told what the config says differently now.
+
+    Attributes
+    ----------
+    images, seconds : int, float
+        Trained by this session so far, and the time it took.
+    last_epoch : (float, int)
+        Seconds and images of the epoch that ended last, as far as this session did it.
+
+    Raises
+    ------
+    CheckpointError
+        The checkpoint belongs to another network or other data.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: RunFolder,
+        stored: Checkpoint | None,
+        why_stop: Callable[[], str | None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.experiment, self.run, self.trainer = experiment, run, experiment.trainer
+        self._why_stop = why_stop
+        self._saved: tuple[int, int] | None = None
+        if stored:
+            for change in experiment.restore(stored):
+                warn(f"the config differs from the checkpoint's: {change}")
+            self._saved = self._position
+        run.restore_logs(self.trainer.progress.history)
+        run.write_config(yamlio.dump(resolved(experiment.spec)))
+        run.write_env(environment(experiment.network.threads))
+        self._saved_at = self._epoch_began = time.monotonic()
+        self._epoch_images = 0
+        self.images, self.seconds = 0, 0.0
+        self.last_epoch = (0.0, 0)
+
+    def reports(self) -> Generator[StepReport | EpochReport, None, None]:
+        """Train to the end; what was saved, and when, is exactly what a resumed session goes on from.
+
+        Raises
+        ------
+        Interrupted
+            Stopped; the state is saved.
+        Diverged
+            The loss is no number any more; the last checkpoints are kept.
+        """
+        began = time.monotonic()
+        progress = self.trainer.progress
+        try:
+            for report in self.trainer.fit(self.poll):
+                if isinstance(report, EpochReport):
+                    self._end_epoch(report)
+                else:
+                    self._count(report)
+                self.seconds = time.monotonic() - began
+                yield report
+                if progress.epoch < self.trainer.epochs:
+                    self.poll()
+            if self._saved != self._position:
+                self._save(best=progress.best_epoch is None)
+        except Interrupted as stop:
+            if self._saved != self._position:
+                self._save(best=False)
+            place = f"in epoch {progress.epoch + 1}, step {progress.step}"
+            raise Interrupted(f"{stop} {place}; saved in {self.run.path / LAST}") from None
+        except Diverged as error:
+            kept = [name for name in (LAST, BEST) if (self.run.path / name).exists()]
+            raise Diverged(f"{error}; {self.run.path} keeps {' and '.join(kept) or 'no checkpoint'}") from None
+        self.seconds = time.monotonic() - began
+
+    def poll(self) -> None:
+        """Raise Interrupted if it is time to stop."""
+        if reason := self._why_stop():
+            raise Interrupted(reason)
+
+    @property
+    def _position(self) -> tuple[int, int]:
+        return self.trainer.progress.epoch, self.trainer.progress.step
+
+    def _count(self, report: StepReport) -> None:
+        self.images += report.images
+        self._epoch_images += report.images
+        every = self.experiment.spec.train.save_every
+        if _step_due(every, report.step) or (every.unit == "minute" and self._waited(every)):
+            self._save(best=False)
+
+    def _end_epoch(self, report: EpochReport) -> None:
+        every = self.experiment.spec.train.save_every
+        self.run.append_epoch(report.row)
+        if report.best or (every.unit == "epoch" and report.row["epoch"] % every.count == 0):
+            self._save(report.best)
+        seconds = time.monotonic() - self._epoch_began
+        self.last_epoch = seconds, self._epoch_images
+        rate = self._epoch_images / seconds
+        self.run.append_timing({"epoch": report.row["epoch"], "wall_s": round(seconds, 3), "images_per_s": round(rate)})
+        self._epoch_began, self._epoch_images = time.monotonic(), 0
+
+    def _waited(self, every: Interval) -> bool:
+        return time.monotonic() - self._saved_at >= 60 * every.count
+
+    def _save(self, best: bool) -> None:
+        self.run.save_checkpoint(self.experiment.arrays(), self.experiment.meta(), best)
+        self._saved, self._saved_at = self._position, time.monotonic()
+
+
+def _step_due(every: Interval, step: int) -> bool:
+    return every.unit == "step" and step % every.count == 0
+
+
+def evaluate_best(parts: Parts, best: Path, threads: int, poll: Callable[[], None] = lambda: None) -> Evaluation | None:
+    """What a run's best checkpoint makes of the test part; None where the data have none."""
+    images = parts.load_test()
+    if images is None:
+        return None
+    model = Model.load(best, threads)
+    return evaluate(model.network(BATCH), model.preprocessing, images.images, images.labels, poll)
+
+
+def outcome(run: Path, progress: Progress, test: Evaluation | None) -> dict[str, Any]:
+    """What a run has come to, as ``cnn train --json`` tells it, but for times."""
+    best = progress.history[progress.best_epoch - 1] if progress.best_epoch else {}
+    return {
+        "run": str(run),
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "validation_accuracy": best.get("validation_accuracy"),
+        "test_accuracy": None if test is None else test.accuracy,
+        "checkpoint": str(run / BEST),
+    }
