@@ -120,7 +120,9 @@ def filter2d(
     return y
 
 
-def pyramid(image: np.ndarray, levels: int, low_pass: str = "binomial5", border: Border = "reflect") -> list[np.ndarray]:
+def pyramid(
+    image: np.ndarray, levels: int, low_pass: str = "binomial5", border: Border = "reflect"
+) -> list[np.ndarray]:
     """Blur and keep every second row and column, again and again.
 
     Parameters

@@ -2,8 +2,8 @@
 
 ``he`` is N(0, 2 / F), ``glorot`` U(+-sqrt(6 / (F + F_out))), ``lecun1989`` U(+-2.4 / F), ``lecun1989_sqrt``
 U(+-2.4 / sqrt(F)), ``uniform: a`` U(+-a), ``normal: s`` N(0, s^2), ``orthogonal`` rows (or columns) of a random
-orthogonal matrix; a number is a constant. F counts the inputs connected to one output unit, F_out the outputs fed by one input;
-the bias belongs to neither.
+orthogonal matrix; a number is a constant. F counts the inputs connected to one output unit, F_out the outputs
+fed by one input; the bias belongs to neither.
 
 References
 ----------

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cnncli.errors import SpecError
 from cnncli.fields import Path, Problem
-from cnncli.yamlio import Marks
+
+if TYPE_CHECKING:
+    from cnncli.yamlio import Marks
 
 _LAST = 2**31  # as a line number: sorts what has none behind what has one
 

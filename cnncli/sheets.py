@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cnncli.files import replace_file
-
 GREY = 128  # stands for 0 in signed pictures
-PAPER, INK, FAINT, ACCENT = (255, 255, 255), (20, 20, 20), (120, 120, 120), (230, 30, 30)
+PAPER, INK, FAINT, FRAME, ACCENT = (255, 255, 255), (20, 20, 20), (110, 110, 110), (190, 190, 190), (230, 30, 30)
 MARGIN, GAP, LINE = 14, 6, 16  # pixels: round the sheet, between tiles, height of a line of text
 SMALL, LARGE = 11, 14  # sizes of letters
 WIDTH = 1200  # of a sheet, unless a single tile is wider
@@ -89,6 +86,7 @@ class Section:
             y, x = top + i // columns * height, MARGIN + i % columns * width
             picture = enlarged(tile.pixels, self.scale)
             sheet.paste(picture, (x, y))
+            pen.rectangle((x - 1, y - 1, x + picture.width, y + picture.height), outline=FRAME)
             pen.text((x, y + picture.height + 1), tile.label, FAINT, font(SMALL))
         return top + rows * height + GAP
 
@@ -115,9 +113,7 @@ def sheet(sections: Sequence[Section]) -> Image.Image:
     used = max(section.shape(width)[1] * section.cell[1] for section in sections)
     titles = max(round(font(LARGE).getlength(section.title)) for section in sections)
     width = 2 * MARGIN + max(used - GAP, titles)
-    height = 2 * MARGIN + sum(
-        LARGE + 8 + section.shape(width)[0] * section.cell[0] + GAP for section in sections
-    )
+    height = 2 * MARGIN + sum(LARGE + 8 + section.shape(width)[0] * section.cell[0] + GAP for section in sections)
     if max(height, width) > MAX_SIDE:
         raise ValueError(f"the sheet would have {height:,} x {width:,} pixels; show fewer")
     picture = Image.new("RGB", (width, height), PAPER)
@@ -133,8 +129,16 @@ def enlarged(pixels: np.ndarray, scale: int) -> Image.Image:
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
+def outlined(pixels: np.ndarray, box: tuple[int, int, int, int], scale: int) -> np.ndarray:
+    """A picture enlarged, with a frame round rows box[0] to box[1] - 1 and columns box[2] to box[3] - 1."""
+    picture = enlarged(as_rgb(pixels), scale)
+    top, bottom, left, right = (scale * edge for edge in box)
+    ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), outline=ACCENT, width=2)
+    return np.asarray(picture)
+
+
 def signed(values: np.ndarray, limit: float | None = None) -> np.ndarray:
-    """Numbers of both signs as uint8: 0 is mid-grey, `limit` (by default the largest magnitude) white, -`limit` black."""
+    """Numbers of both signs as uint8: 0 is mid-grey, `limit` (by default the largest) white, -`limit` black."""
     limit = float(np.abs(values).max(initial=0.0)) if limit is None else limit
     return np.clip(np.rint(GREY + 127 * values / (limit or 1.0)), 0, 255).astype(np.uint8)
 
@@ -153,11 +157,9 @@ def heat(values: np.ndarray, low: float = 0.0, high: float | None = None) -> np.
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """A decoded image, (rows, columns, 1 or 3) of uint8, uint16 or floats in 0..1, as (rows, columns, 3) of uint8."""
+    """A decoded image, (rows, columns, 1 or 3) of uint8 or uint16, as (rows, columns, 3) of uint8."""
     if image.dtype == np.uint16:
         image = (image // 257).astype(np.uint8)
-    elif image.dtype != np.uint8:
-        image = np.rint(image * 255).astype(np.uint8)
     return np.broadcast_to(image, (*image.shape[:2], 3))
 
 
@@ -167,14 +169,8 @@ def blended(image: np.ndarray, colours: np.ndarray, share: float = 0.6) -> np.nd
     return np.rint((1 - share) * grey + share * colours).astype(np.uint8)
 
 
-def save_png(picture: Image.Image, path: Path) -> None:
-    """Write a PNG file, whole or not at all.
-
-    Raises
-    ------
-    OutputError, IOFailure
-        It cannot be written.
-    """
+def png(picture: Image.Image) -> bytes:
+    """The contents of a PNG file."""
     stream = BytesIO()
     picture.save(stream, "PNG", optimize=True)
-    replace_file(path, [stream.getvalue()])
+    return stream.getvalue()

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cnncli import overrides as command_line
-from cnncli import registry, yamlio
+from cnncli import registry
 from cnncli.errors import ShapeError
 from cnncli.fields import Path, Problem, from_mapping, show, to_mapping
 from cnncli.layers.base import LayerPlan, Shape
@@ -69,6 +68,8 @@ def load(path: str, overrides: Sequence[str] = ()) -> RunSpec:
     SpecError
         With a line for every problem.
     """
+    from cnncli import yamlio  # slow to import, and a checkpoint's config needs none
+
     config, marks = yamlio.load(path)
     return _read(config, Origin(path, marks), os.path.dirname(os.path.abspath(path)), overrides)
 
@@ -146,13 +147,16 @@ def _trace(
 # --- from plain data
 
 
-def _read(config: Any, origin: Origin, folder: str, overrides: Iterable[str]) -> RunSpec:
+def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) -> RunSpec:
     """Check everything, and only then report."""
     problems: list[Problem] = []
     config = {} if config is None else config
     if not isinstance(config, dict):
         raise origin.error([Problem((), f"must be a mapping with the keys {', '.join(KEYS)}; found {show(config)}")])
-    origin = dataclasses.replace(origin, overridden=command_line.apply(config, overrides, problems))
+    if overrides:
+        from cnncli import overrides as command_line
+
+        origin = dataclasses.replace(origin, overridden=command_line.apply(config, overrides, problems))
     entries = config["model"] if isinstance(config.get("model"), list) else []
     names = layer_names(entries)
     places = [layer_path(entries, index) for index in range(len(entries))]

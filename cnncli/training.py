@@ -19,6 +19,8 @@ from cnncli.preprocessing import Preprocessing
 from cnncli.schedules import Schedule
 from cnncli.workspace import aligned
 
+_may_overflow = np.errstate(over="ignore", invalid="ignore")  # what diverges is found by its loss
+
 
 @dataclass
 class Progress:
@@ -148,6 +150,7 @@ class Trainer:
                 yield self._step(order)
             yield self._finish_epoch(poll)
 
+    @_may_overflow
     def _step(self, order: np.ndarray) -> StepReport:
         network, progress = self.network, self.progress
         first = progress.batch * network.batch_size
@@ -174,6 +177,7 @@ class Trainer:
         done = self.progress.epoch + (self.progress.batch + 0.5) / self.batches
         return self.optimizer.lr * self.schedule.factor(done, self.epochs)
 
+    @_may_overflow
     def _finish_epoch(self, poll: Callable[[], None]) -> EpochReport:
         progress = self.progress
         row: dict[str, Any] = {

@@ -15,12 +15,13 @@ HEAD = """# Config reference
 Made from the program's own declarations by `docs/make_config_reference.py`; do not edit.
 
 One YAML file has the sections `data`, `model`, `loss`, `optimizer`, `schedule` and `train`; only `model` must be there.
-`KEY=VALUE` on the command line overrides any of it: `train.epochs=3 optimizer.sgd.lr=0.1 model.conv2d_1.out_channels=8`.
+`KEY=VALUE` on the command line overrides any of it: `train.epochs=3 optimizer.sgd.lr=0.1 model.c3.out_channels=8`.
 
-A layer is `TYPE`, or `TYPE: {options}`, in the list `model`, with an optional `name:` and, where the input is not the layer
-before, `inputs:`. A layer without a name is called by its type and running number (`conv2d_1`). Losses, optimizers and
-schedules are written the same way: `optimizer: {sgd: {lr: 0.1}}`. A pair is one whole number for rows and columns, or a list
-of two.
+A layer is `TYPE`, or `TYPE: {options}`, in the list `model`, with an optional `name:` and, where the input is not the
+layer before, `inputs:`; `frozen: true` keeps it from being trained. A layer without a name is called by its type and
+running number (`conv2d_1`). Losses, optimizers and
+schedules are written the same way: `optimizer: {sgd: {lr: 0.1}}`. A pair is one whole number for rows and columns, or
+a list of two.
 """
 
 
@@ -33,7 +34,8 @@ def section(title: str, cls: type, level: int = 3) -> str:
         lines += ["| option | type | default | |", "|---|---|---|---|"]
         for row in rows:
             limits = f"; {row.constraint}" if row.constraint else ""
-            lines.append(f"| `{row.name}` | {_cell(row.type)}{_cell(limits)} | {_cell(row.default or "required")} | {_cell(row.doc)} |")
+            cells = [f"`{row.name}`", row.type + limits, row.default or "required", row.doc]
+            lines.append(f"| {' | '.join(map(_cell, cells))} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from typing import Any
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
-from cnncli._fast import _cpu  # type: ignore[attr-defined]  # noqa: E402
+from cnncli._fast import _cpu  # type: ignore[attr-defined]
 
 PRECISIONS = {"float32": "float", "float64": "double"}
 

@@ -11,7 +11,7 @@ cdef inline int team(int threads, double work) noexcept nogil:
 
 cdef inline void add_blocks(real *partial, ptrdiff_t size, int blocks, int threads) noexcept nogil:
     """partial[0] = sum of partial[0 .. blocks-1], each of `size` elements; the others are used up."""
-    cdef ptrdiff_t i, j, first, last
+    cdef ptrdiff_t j, first, last
     cdef int step, b, piece
     cdef int pieces = <int>((size + 4095) // 4096)
     for piece in prange(pieces, num_threads=team(threads, <double>size * blocks), schedule="static"):

@@ -206,4 +206,3 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
             add_blocks(partial_bias, outputs, blocks, 1)
             for o in range(outputs):
                 dbias[o] = partial_bias[o]
-

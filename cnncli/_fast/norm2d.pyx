@@ -88,7 +88,8 @@ def statistics(const real[:, :, :, :, :] x, double[:, ::1] mean, double[:, ::1] 
             b = 0
             while b + step < blocks:
                 left = <double>step * lanes * rows * columns
-                right = <double>((n if b + 2 * step >= blocks else (b + 2 * step) * lanes) - (b + step) * lanes) * rows * columns
+                right = <double>((n if b + 2 * step >= blocks else (b + 2 * step) * lanes) - (b + step) * lanes)
+                right = right * rows * columns
                 delta = mean[b + step, c] - mean[b, c]
                 mean[b, c] = mean[b, c] + delta * (right / (left + right))
                 m2[b, c] = m2[b, c] + m2[b + step, c] + delta * delta * (left * right / (left + right))

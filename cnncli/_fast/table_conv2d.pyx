@@ -89,7 +89,7 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, ::1] w, real[:
     cdef int32_t *off = &index[0]
     cdef int32_t *begin = off + connections * kernel_h * kernel_w
     cdef int32_t *xo = begin + inputs + 1
-    cdef int c, o, n, p, q, i, phase_h, phase_w, taps
+    cdef int c, o, n, p, q, phase_h, phase_w, taps
     cdef const real *w0 = &w[0, 0, 0]
     for c in range(inputs):
         xo[c] = <int32_t>(c * (dx.strides[1] // item))

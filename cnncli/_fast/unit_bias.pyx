@@ -37,7 +37,6 @@ def backward(const real[:, :, :, :, :] dy, real[:, :, ::1] dbias, real[::1] scra
             (&dbias[0, 0, 0])[u] = scratch[u]
 
 
-
 def backward_maps(const real[:, :, :, :, :] dy, real[::1] dbias, real[::1] scratch, int blocks, int threads):
     """dbias[o] = sum over images and pixels of dy[o], for one bias per map. dy: IN; dbias: OUT; scratch: blocks * maps."""
     cdef int piece, outputs = dy.shape[1], rows = dy.shape[2], columns = dy.shape[3], lanes = dy.shape[4], o

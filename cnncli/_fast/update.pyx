@@ -25,7 +25,7 @@ def sgd(real[::1] theta, const real[::1] grad, real[::1] velocity, const int64_t
     """
     cdef int segment, piece, pieces
     cdef int64_t first, last, i, start
-    cdef real rate, decay, m = <real>momentum, g, step
+    cdef real rate, decay, m = <real>momentum, g
     cdef real *t = &theta[0]
     cdef real *v = &velocity[0] if velocity is not None else NULL
     cdef const real *d = &grad[0]

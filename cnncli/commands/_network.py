@@ -24,7 +24,7 @@ def graph_of_spec(spec: RunSpec) -> Graph:
     from cnncli.spec import trace
 
     shape, classes = spec.data.in_shape, spec.data.class_count
-    if shape is None or classes is None:
+    if shape is None or (classes is None and spec.data.train is not None):
         parts = Parts.open(spec.data)
         shape, classes = (parts.channels, *parts.size), len(parts.classes)
     trace(spec, shape, classes)

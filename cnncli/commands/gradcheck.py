@@ -12,13 +12,13 @@ import click
 @click.argument("config", required=False, type=click.Path())
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per tensor, then the totals.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, images and samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
 @click.option("--samples", type=click.IntRange(min=1), help="Elements checked of a tensor that has more (64).")
 def command(config: str | None, overrides: tuple[str, ...], as_json: bool, seed: int, samples: int | None) -> None:
     """Compare analytic with numeric gradients, in double precision.
 
-    With CONFIG: every parameter of its network and the input. Without: every layer and every loss there is. Exits with 1
-    if one of them differs.
+    With CONFIG: every parameter of its network and the input. Without: every layer and every loss there is. Exits
+    with 1 if one of them differs.
     """
     from cnncli import gradcheck
     from cnncli.commands._network import graph_of

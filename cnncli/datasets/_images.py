@@ -28,6 +28,9 @@ from cnncli.errors import CnnError, DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 KINDS = "PNG, JPEG, BMP, GIF, WebP and PPM/PGM"
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
+)
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 64_000_000
 

@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from cnncli.datasets._files import check_memory, listing, natural_key, shown
-from cnncli.datasets._images import KINDS, decode_image, probe_image
+from cnncli.datasets._images import KINDS, SUFFIXES, decode_image, probe_image
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import CnnError, DataError
 
-_IMAGES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
 # to pass over these as if they were text files would lose images without a word
 _OTHER_IMAGES = {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".ico", ".svg", ".dng", ".exr"}
 # made by file managers and archivers
@@ -50,7 +49,7 @@ class ImageFolder(Dataset):
             return None
         folders, files = _contents(path)
         if not folders:
-            if any(_suffix(file) in _IMAGES for file in files):
+            if any(_suffix(file) in SUFFIXES for file in files):
                 raise DataError(f"{shown(path)}: images, but no class folders; sub-folders are the classes")
             return None
         named = {folder: _WORDS[folder.name.lower()] for folder in folders if folder.name.lower() in _WORDS}
@@ -158,7 +157,7 @@ def _suffix(file: os.DirEntry[str]) -> str:
 
 def _holds_classes(folder: os.DirEntry[str]) -> bool:
     folders, files = _contents(folder.path)
-    return bool(folders) and not any(_suffix(file) in _IMAGES for file in files)
+    return bool(folders) and not any(_suffix(file) in SUFFIXES for file in files)
 
 
 def _scan(root: Path, folders: list[os.DirEntry[str]], single_class: bool) -> ImageFolder:
@@ -169,7 +168,7 @@ def _scan(root: Path, folders: list[os.DirEntry[str]], single_class: bool) -> Im
         # class names go to terminals, tables and checkpoints: printable text from here on
         name = shown(folder.name)
         inner, files = _contents(folder.path)
-        images = [file.path for file in files if _suffix(file) in _IMAGES]
+        images = [file.path for file in files if _suffix(file) in SUFFIXES]
         nested = [entry.name for entry in inner if not entry.is_symlink()]
         unread = [file for file in files if _suffix(file) in _OTHER_IMAGES]
         if nested:

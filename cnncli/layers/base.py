@@ -166,8 +166,28 @@ class Buffers:
     """
 
     __slots__ = (
-        "x", "y", "dx", "dy", "xs", "dxs", "x_framed", "dy_framed", "param", "grad", "state", "constants", "saved",
-        "real", "index", "kernels", "n", "blocks", "threads", "seed", "stream", "step",
+        "blocks",
+        "constants",
+        "dx",
+        "dxs",
+        "dy",
+        "dy_framed",
+        "grad",
+        "index",
+        "kernels",
+        "n",
+        "param",
+        "real",
+        "saved",
+        "seed",
+        "state",
+        "step",
+        "stream",
+        "threads",
+        "x",
+        "x_framed",
+        "xs",
+        "y",
     )  # fmt: skip
 
     x: Any

@@ -21,10 +21,11 @@ class Conv2d(Layer):
     """Convolution of maps with trained kernels.
 
     y[o, i, j] = bias[o] + sum_{c,p,q} weight[o, c, p, q] x[c, i stride + p dilation - padding, ...], that is
-    cross-correlation, as everywhere in the field; `flip` turns the kernel by 180 degrees: convolution as in mathematics.
+    cross-correlation, as everywhere in the field; `flip` turns the kernel by 180 degrees: convolution as in
+    mathematics.
 
-    Parameters: weight (out_channels, in_channels / groups, kernel rows, kernel columns), bias (out_channels,) or, one for
-    each unit, (out_channels, rows, columns). With a connection table only the weights in use exist, as (connections,
+    Parameters: weight (out_channels, in_channels / groups, kernel rows, kernel columns), bias (out_channels,) or, one
+    for each unit, (out_channels, rows, columns). With a connection table only the weights in use exist, (connections,
     kernel rows, kernel columns); files hold them in the full shape, with zeros.
 
     References
@@ -76,7 +77,8 @@ class Conv2d(Layer):
         ((channels, height, width),) = in_shapes
         if channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(
-                f"groups ({self.groups}) must divide both the {channels} input maps and the {self.out_channels} output maps"
+                f"groups ({self.groups}) must divide both the {channels} input maps and the "
+                f"{self.out_channels} output maps"
             )
         (kernel_h, kernel_w), (stride_h, stride_w) = self.kernel_size, self.stride
         (pad_h, pad_w), (dilation_h, dilation_w) = self.padding, self.dilation

@@ -1,0 +1,25 @@
+"""Files that the user asked for by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cnncli.files import replace_file, write_failure
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; a link stays a link, a device or a pipe is written into.
+
+    Raises
+    ------
+    OutputError, IOFailure
+        It cannot be created or written.
+    """
+    target = path.resolve()
+    if target.is_file() or not target.exists():
+        replace_file(target, [content])
+        return
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise write_failure(error, path) from error

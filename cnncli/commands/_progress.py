@@ -1,0 +1,102 @@
+"""How far a training is: a bar on a terminal; in a log a line per epoch, and one a minute within long ones."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from cnncli.commands._console import loss_text, note, on_terminal, percent
+
+if TYPE_CHECKING:
+    from cnncli.training import StepReport, Trainer
+
+LOG_EVERY = 60.0  # seconds
+
+
+def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, best: bool) -> str:
+    """What one epoch has come to."""
+    parts = [
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}",
+        f"loss {loss_text(row['train_loss'])}",
+        f"accuracy {percent(row['train_accuracy'])}",
+    ]
+    if "validation_accuracy" in row:
+        parts.append(
+            f"validation loss {loss_text(row['validation_loss'])} accuracy {percent(row['validation_accuracy'])}"
+        )
+    parts.append(f"{seconds:.1f} s")
+    parts.append(f"{images / seconds:,.0f} images/s")
+    return "  ".join(parts) + ("  best" if best else "")
+
+
+class Lines:
+    """Lines on stderr."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self._told = time.monotonic()
+
+    def step(self, report: StepReport) -> None:
+        """After a step."""
+        if time.monotonic() - self._told >= LOG_EVERY:
+            self.say(f"{self._epoch()}  {percent(self._done() / len(self.trainer.train))} of it  {self._means()}")
+
+    def epoch(self, line: str) -> None:
+        """After an epoch."""
+        self.say(line)
+
+    def say(self, line: str) -> None:
+        note(line)
+        self._told = time.monotonic()
+
+    def close(self) -> None:
+        """The end of training."""
+
+    def _epoch(self) -> str:
+        return f"epoch {self.trainer.progress.epoch + 1}/{self.trainer.epochs}"
+
+    def _done(self) -> int:
+        """Images done of the current epoch."""
+        return min(self.trainer.progress.batch * self.trainer.network.batch_size, len(self.trainer.train))
+
+    def _means(self) -> str:
+        """Loss and accuracy over the epoch so far."""
+        progress, done = self.trainer.progress, self._done()
+        return f"loss {loss_text(progress.loss_sum / done)}  accuracy {percent(progress.hits / done)}"
+
+
+class Bar(Lines):
+    """A bar for the whole training, and a line above it for each epoch."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        from tqdm import tqdm  # slow to import, and seldom wanted
+
+        super().__init__(trainer)
+        images = len(trainer.train)
+        self._bar = tqdm(
+            total=trainer.epochs * images,
+            initial=trainer.progress.epoch * images + self._done(),
+            desc=self._epoch(),
+            unit=" images",
+            unit_scale=True,
+            leave=False,
+            dynamic_ncols=True,
+            bar_format="{desc} {percentage:3.0f} % |{bar}| {elapsed}<{remaining}, {rate_fmt}{postfix}",
+        )
+
+    def step(self, report: StepReport) -> None:
+        self._bar.set_description_str(self._epoch(), refresh=False)
+        self._bar.set_postfix_str(self._means(), refresh=False)
+        self._bar.update(report.images)
+
+    def say(self, line: str) -> None:
+        self._bar.clear()
+        note(line)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def show(trainer: Trainer) -> Lines:
+    """What suits where stderr goes."""
+    return Bar(trainer) if on_terminal() else Lines(trainer)

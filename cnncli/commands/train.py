@@ -1,0 +1,184 @@
+"""``cnn train``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnncli.commands import _options
+from cnncli.commands._console import note, percent, result, result_json, warn
+
+if TYPE_CHECKING:
+    from cnncli.evaluation import Evaluation
+    from cnncli.session import Session
+    from cnncli.spec import RunSpec
+    from cnncli.training import Progress
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+class Duration(click.ParamType):
+    """A time such as ``3h55m``, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+d)?(\d+h)?(\d+m)?(\d+s)?", value)
+        if not value or not match:
+            self.fail(f"{value!r} is no time; write it like 3h55m, 90m, 45s or 1d12h", param, context)
+        return float(sum(int(part[:-1]) * _UNITS[part[-1]] for part in match.groups() if part))
+
+
+@click.command()
+@click.argument("config", type=click.Path())
+@_options.overrides
+@_options.file_path("--run", "folder", metavar="DIR", help="The run folder; by default runs/NAME, from CONFIG's name.")
+@click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint; start where there is none.")
+@_options.threads
+@click.option("--max-time", type=Duration(), metavar="TIME", help="Save and stop after this time, such as 3h55m.")
+@_options.as_json
+def command(
+    config: str,
+    overrides: tuple[str, ...],
+    folder: Path | None,
+    resume: bool,
+    threads: int | None,
+    max_time: float | None,
+    as_json: bool,
+) -> None:
+    """Train the network of CONFIG, a YAML file.
+
+    KEY=VALUE changes an entry of the config, for example train.epochs=3 or optimizer.sgd.lr=0.1. Weights, logs and the
+    config go to a run folder. On SIGTERM, SIGUSR1 or Ctrl-C the state is saved and the exit code is 75: run the same
+    command with --resume to go on.
+    """
+    began = time.monotonic()
+    from cnncli import runtime
+    from cnncli.errors import Interrupted
+    from cnncli.experiment import Experiment
+    from cnncli.runs import RunFolder, newest_run
+    from cnncli.session import Session
+    from cnncli.signals import StopRequest
+    from cnncli.spec import load
+
+    spec = load(config, overrides)
+    name = Path(config).stem
+    workers = runtime.threads(threads)
+    if resume and folder is None:
+        folder = newest_run(name)
+    with ExitStack() as held:
+        stored = None
+        if resume and folder is not None and folder.exists():
+            run = held.enter_context(RunFolder.open(folder, warn))
+            stored, problems = run.newest_valid()
+            for problem in problems:
+                warn(f"{problem}; going on from an earlier checkpoint")
+            if stored and stored.meta["progress"]["epoch"] >= spec.train.epochs:
+                _tell_finished(spec, run.path, stored.meta["progress"], workers, as_json)
+                return
+            experiment = Experiment(spec, workers)
+        else:
+            experiment = Experiment(spec, workers)  # before there is a folder: data that cannot be used leave none
+            run = held.enter_context(RunFolder.claim(name, folder, warn))
+        stop = held.enter_context(StopRequest())
+
+        def why_stop() -> str | None:
+            if stop.signal:
+                return f"stopped by {stop.signal.name}"
+            timed_out = max_time is not None and time.monotonic() - began >= max_time
+            return "stopped by --max-time" if timed_out else None
+
+        session = Session(experiment, run, stored, why_stop, warn)
+        note(_opening(session, resumed=stored is not None))
+        try:
+            _train(session)
+            _tell_outcome(session, began, as_json)
+        except Interrupted as reason:
+            note(f"{reason}\ngo on with: {_same_command(config, overrides, run.path, threads)}")
+            raise click.exceptions.Exit(reason.exit_code) from None
+
+
+def _opening(session: Session, resumed: bool) -> str:
+    trainer = session.trainer
+    validation = 0 if trainer.validation is None else len(trainer.validation)
+    text = (
+        f"{session.run.path}: {len(trainer.train):,} training images, {validation:,} for validation, "
+        f"{len(session.experiment.classes)} classes, {sum(p.size for p in trainer.network.param.values()):,} parameters"
+    )
+    if resumed:
+        text += f"; going on in epoch {trainer.progress.epoch + 1}, step {trainer.progress.step}"
+    return text
+
+
+def _train(session: Session) -> None:
+    """Train to the end, showing it."""
+    from cnncli.commands._progress import epoch_line, show
+    from cnncli.training import EpochReport
+
+    with closing(show(session.trainer)) as display, closing(session.reports()) as reports:
+        for report in reports:
+            if isinstance(report, EpochReport):
+                line = epoch_line(report.row, session.trainer.epochs, *session.last_epoch, report.best)
+                session.run.log(line)
+                display.epoch(line)
+            else:
+                display.step(report)
+
+
+def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
+    from cnncli.runs import BEST
+    from cnncli.session import evaluate_best, outcome
+
+    progress, run = session.trainer.progress, session.run.path
+    test = evaluate_best(session.experiment.parts, run / BEST, session.trainer.network.threads, session.poll)
+    seconds = time.monotonic() - began
+    line = f"{_text(progress, test)}, {seconds:.1f} s, {run}"
+    session.run.log(line)
+    if as_json:
+        rate = session.images / session.seconds if session.images else None
+        result_json(outcome(run, progress, test) | {"wall_s": round(seconds, 3), "images_per_s": rate and round(rate)})
+    else:
+        result(line)
+
+
+def _tell_finished(spec: RunSpec, run: Path, stored: dict[str, Any], threads: int, as_json: bool) -> None:
+    """What there is to say about a run that needs no training any more; without --json no data are needed for it."""
+    from cnncli.experiment import Parts
+    from cnncli.runs import BEST
+    from cnncli.session import evaluate_best, outcome
+    from cnncli.training import Progress
+
+    progress = Progress(**stored)
+    note(f"{run}: finished, {progress.epoch} epochs of {spec.train.epochs} are done; train.epochs=N asks for more")
+    if as_json:
+        test = evaluate_best(Parts.open(spec.data), run / BEST, threads)
+        result_json(outcome(run, progress, test) | {"wall_s": 0.0, "images_per_s": None})
+
+
+def _text(progress: Progress, test: Evaluation | None) -> str:
+    """The result in words: on the test part if there is one, else on what the best epoch was chosen by."""
+    best = progress.history[progress.best_epoch - 1] if progress.best_epoch else {}
+    if test is not None:
+        low, high = test.interval
+        parts = [f"test accuracy {percent(test.accuracy)} (95 % interval {100 * low:.1f}-{100 * high:.1f})"]
+    elif "validation_accuracy" in best:
+        parts = [f"validation accuracy {percent(best['validation_accuracy'])}"]
+    elif best:
+        parts = [f"training accuracy {percent(best['train_accuracy'])}"]
+    else:
+        parts = ["not tested"]
+    return ", ".join([*parts, f"best epoch {progress.best_epoch}" if best else "untrained"])
+
+
+def _same_command(config: str, overrides: Sequence[str], run: Path, threads: int | None) -> str:
+    words = ["cnn", "train", config, *overrides, "--run", str(run), "--resume"]
+    return shlex.join(words + (["--threads", str(threads)] if threads else []))

@@ -1,0 +1,152 @@
+"""The one table of layers in use: every row is put through all tests of ``tests/layers/``.
+
+To test a new layer, add rows here (odd sizes, extremes of every option) and its oracle to `oracles.ORACLES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnncli import registry
+from cnncli.fields import Problem, from_mapping, show
+from cnncli.layers.base import Layer, Shape
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer with its options as in YAML, and the shapes of its inputs."""
+
+    type: str
+    options: Mapping[str, Any] = field(hash=False)
+    in_shapes: tuple[Shape, ...]
+
+    def __str__(self) -> str:
+        options = ",".join(f"{key}={show(value)}" for key, value in self.options.items())
+        shapes = "+".join("x".join(map(str, shape)) for shape in self.in_shapes)
+        return f"{self.type}({options})-{shapes}".replace(" ", "")
+
+    def layer(self) -> Layer:
+        """The layer, built from its options as a config would have it."""
+        problems: list[Problem] = []
+        layer: Layer | None = from_mapping(registry.get("layers", self.type), dict(self.options), (), problems)
+        assert layer is not None, problems
+        return layer
+
+
+def _conv(out: int, kernel: Any, **options: Any) -> Options:
+    return {"out_channels": out, "kernel_size": kernel, **options}
+
+
+def _pool(kernel: Any, **options: Any) -> Options:
+    return {"kernel_size": kernel, **options}
+
+
+_CONVOLUTIONS: list[tuple[Options, Shape]] = [
+    (_conv(1, 1), (1, 1, 1)),
+    (_conv(5, 1), (7, 4, 3)),
+    (_conv(3, 1, stride=2), (2, 5, 6)),
+    (_conv(4, 1, padding=1, pad_value=2.0), (3, 2, 2)),
+    (_conv(2, 3), (1, 3, 3)),
+    (_conv(6, 5, padding=2), (1, 9, 7)),
+    (_conv(16, 5), (6, 6, 6)),
+    (_conv(25, 3, padding=1, bias="none"), (3, 4, 8)),
+    (_conv(4, [5, 6]), (2, 5, 6)),
+    (_conv(3, [4, 1], padding=[3, 0]), (2, 2, 5)),
+    (_conv(3, [1, 4], padding=[0, 2]), (2, 5, 3)),
+    (_conv(3, 3, stride=2, padding=1), (3, 7, 7)),
+    (_conv(3, 3, stride=3), (2, 8, 8)),
+    (_conv(2, 2, stride=[3, 5], padding=1), (2, 7, 9)),
+    (_conv(2, 3, stride=7), (2, 5, 9)),
+    (_conv(3, 3, stride=[1, 2], padding=[0, 3], pad_value=-0.5), (2, 6, 5)),
+    (_conv(2, 3, padding=4), (2, 3, 2)),
+    (_conv(2, 5, padding=2, stride=2), (3, 1, 1)),
+    (_conv(3, 3, dilation=2, padding=2), (2, 6, 5)),
+    (_conv(3, [2, 3], dilation=[3, 2], stride=[2, 3], padding=[1, 2]), (2, 9, 8)),
+    (_conv(2, 2, dilation=5, padding=4), (1, 3, 4)),
+    (_conv(6, 3, groups=3, padding=1), (3, 5, 4)),
+    (_conv(6, 3, groups=6, bias="none", stride=2), (6, 6, 5)),
+    (_conv(8, 3, groups=4, dilation=2, padding=2, pad_value=1.0), (12, 5, 5)),
+    (_conv(13, 3, padding=1), (50, 3, 2)),  # more taps and outputs than the kernels take at once
+    (_conv(3, 2, init="glorot", bias=True), (4, 3, 3)),
+    (_conv(2, 2, bias="map", init=0.5), (2, 3, 3)),
+    (_conv(3, [2, 3], flip=True, padding=1, stride=[1, 2]), (2, 4, 5)),
+    (_conv(4, 2, flip=True, groups=2, dilation=2, padding=1, bias=False), (2, 3, 4)),
+    (_conv(3, 3, bias="matrix", stride=2, padding=1), (2, 5, 4)),
+    (_conv(6, 2, bias="matrix", groups=2), (4, 2, 2)),
+    (_conv(2, 1, table=[[1, 1]]), (1, 3, 3)),
+    (_conv(3, 2, table="one-to-one", padding=1, pad_value=0.5), (3, 4, 5)),
+    (_conv(16, 5, table="lenet5"), (6, 6, 7)),
+    (_conv(12, 3, table="nips1989", dilation=2, bias="none"), (4, 5, 6)),
+    (_conv(12, 5, table="lecun1989", stride=2, padding=2, pad_value=-1.0, bias="matrix"), (12, 8, 8)),
+    (_conv(7, [1, 3], table={"random": {"fan_in": 3, "seed": 1}}, flip=True, stride=[2, 1]), (5, 3, 4)),
+    (_conv(2, 4, table=[[0, 1], [1, 0], [0, 0], [1, 0]], padding=5), (4, 2, 1)),
+]
+
+_LINEAR: list[tuple[Options, Shape]] = [
+    ({"out_features": 1}, (1, 1, 1)),
+    ({"out_features": 3, "bias": False}, (5, 2, 3)),
+    ({"out_features": 13}, (65, 1, 1)),
+    ({"out_features": 64, "init": "glorot"}, (2, 8, 4)),
+    ({"out_features": 25, "init": {"normal": 0.1}}, (1, 9, 7)),
+    ({"out_features": 10}, (150, 1, 1)),
+]
+
+_WINDOWS: list[tuple[Options, Shape]] = [
+    (_pool(1), (2, 3, 4)),
+    (_pool(2), (3, 5, 7)),
+    (_pool([4, 5]), (2, 4, 5)),
+    (_pool([1, 3], stride=[1, 2]), (2, 3, 8)),
+    (_pool(3, stride=1), (2, 5, 4)),
+    (_pool(3, stride=2), (4, 7, 8)),
+    (_pool(3, stride=2, ceil_mode=True), (5, 6, 8)),
+    (_pool(2, ceil_mode=True), (3, 7, 3)),
+    (_pool(2, stride=3), (3, 8, 7)),
+    (_pool(2, stride=5, ceil_mode=True), (2, 6, 8)),
+    (_pool(2, padding=1), (3, 4, 5)),
+    (_pool(2, padding=1, ceil_mode=True), (2, 1, 1)),
+    (_pool([3, 4], stride=[3, 1], padding=[1, 2], ceil_mode=True), (2, 5, 5)),
+    (_pool(5, stride=1, padding=2), (2, 3, 3)),
+]
+
+_SHAPES: tuple[Shape, ...] = ((1, 1, 1), (3, 5, 6), (17, 1, 1), (4, 8, 4), (2, 1, 9))
+_ANY: list[tuple[Options, Shape]] = [({}, shape) for shape in _SHAPES]
+
+# Options, then the shapes of the inputs. A map of 8x4 fills a page of memory, which makes the workspace shift channels.
+_TABLE: dict[str, list[Any]] = {
+    "conv2d": _CONVOLUTIONS,
+    "linear": _LINEAR,
+    "max_pool2d": _WINDOWS,
+    "avg_pool2d": _WINDOWS,
+    "global_avg_pool2d": _ANY,
+    "batch_norm2d": [*_ANY, ({"eps": 0.1, "momentum": 0.5}, (2, 3, 3))],
+    "relu": _ANY,
+    "leaky_relu": [*_ANY, ({"slope": 0.2}, (3, 3, 2)), ({"slope": 1.5}, (2, 2, 2))],
+    "dropout": [*_ANY, ({"p": 0.0}, (2, 3, 3)), ({"p": 0.9}, (3, 4, 4))],
+    "flatten": _ANY,
+    "add": [
+        ({}, (2, 3, 4), (2, 3, 4)),
+        ({}, (1, 1, 1), (1, 1, 1)),
+        ({}, (4, 8, 4), (4, 8, 4)),
+        ({}, (3, 2, 5), (3, 2, 5), (3, 2, 5), (3, 2, 5)),
+    ],
+    "concat": [
+        ({}, (2, 3, 4), (2, 3, 4)),
+        ({}, (1, 1, 1), (3, 1, 1)),
+        ({}, (4, 8, 4), (1, 8, 4)),
+        ({}, (3, 2, 5), (1, 2, 5), (2, 2, 5)),
+    ],
+}
+
+
+def _examples(name: str) -> list[Case]:
+    layer: Any = registry.get("layers", name)
+    return [Case(name, example.options, tuple(example.in_shapes)) for example in layer.examples]
+
+
+ROWS = [Case(name, options, tuple(shapes)) for name, rows in _TABLE.items() for options, *shapes in rows]
+EXAMPLES = [case for name in registry.names("layers") for case in _examples(name)]
+CASES = list({str(case): case for case in [*ROWS, *EXAMPLES]}.values())

@@ -1,0 +1,156 @@
+"""``cnn predict``: what it reads and prints, and that a bad image stops nothing."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cnn, start
+from PIL import Image
+
+from cnncli.commands import predict
+from cnncli.commands._console import csv_row
+
+
+def lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def test_text(cnn: Cnn, trained: Path, digits: Path) -> None:
+    done = cnn("predict", "digits/0/0.png", "digits/1/13.png")
+    assert (done.code, done.err) == (0, "using runs/tiny/best.npz\n")
+    first, second = lines(done.out)
+    path, label, share, percent = first.split()
+    assert (path, percent) == ("digits/0/0.png", "%")
+    assert label in "012"
+    assert 100 / 3 <= float(share) <= 100
+    assert second.index("%") == first.index("%")
+
+
+def test_top_k(cnn: Cnn, trained: Path, digits: Path) -> None:
+    for k, shown in (("2", 2), ("3", 3), ("99", 3)):
+        (value,) = map(json.loads, lines(cnn("predict", "digits/0/0.png", "--json", "--top-k", k).out))
+        assert len(value["top"]) == shown
+        probabilities = [each["probability"] for each in value["top"]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert {"label": value["label"], "probability": value["probability"]} == value["top"][0]
+        assert cnn("predict", "digits/0/0.png", "--top-k", k).out.count("%") == shown
+
+
+def test_json(cnn: Cnn, trained: Path, digits: Path) -> None:
+    done = cnn("predict", "digits", "no.png", "--json")
+    assert done.code == 65
+    values = list(map(json.loads, lines(done.out)))
+    assert [list(value) for value in values] == [["path", "label", "probability", "top"]] * 15 + [["path", "error"]]
+    assert values[-1] == {"path": "no.png", "error": "there is no such file or folder"}
+
+
+def test_csv_and_json_tell_the_same_numbers(cnn: Cnn, trained: Path, digits: Path) -> None:
+    table = list(csv.DictReader(lines(cnn("predict", "digits", "--csv").out)))
+    values = list(map(json.loads, lines(cnn("predict", "digits", "--json", "--top-k", "3").out)))
+    assert list(table[0]) == ["path", "label", "probability", "0", "1", "2", "error"]
+    for row, value in zip(table, values, strict=True):
+        assert (row["path"], row["label"], row["error"]) == (value["path"], value["label"], "")
+        assert float(row["probability"]) == value["probability"]
+        assert {each["label"]: each["probability"] for each in value["top"]} == {k: float(row[k]) for k in "012"}
+        assert all(str(np.float32(row[k])) == row[k] for k in "012")
+
+
+def test_bad_images_are_rows(cnn: Cnn, trained: Path, digits: Path, folder: Path) -> None:
+    good = Path("digits/0/0.png").read_bytes()
+    Path("half.png").write_bytes(good[:40])
+    Path("text.png").write_text("hello")
+    Path("empty.png").touch()
+    bad = ["half.png", "text.png", "empty.png", "none.png", "line\nbreak.png"]
+    done = cnn("predict", "digits/0/0.png", *bad, "digits/1/1.png", "--csv")
+    assert done.code == 65
+    assert lines(done.err)[-1] == "error: 5 of 7 images cannot be read"
+    rows = list(csv.reader(io.StringIO(done.out)))[1:]
+    assert [row[0] for row in rows] == ["digits/0/0.png", *bad, "digits/1/1.png"]
+    assert [bool(row[-1]) for row in rows] == [False, True, True, True, True, True, False]
+    assert [row[1:-1] for row in rows[1:6]] == [[""] * 5] * 5
+    assert rows[2][-1] == "not an image (looks like text)"
+    text = cnn("predict", "digits/0/0.png", *bad, "digits/1/1.png")
+    assert text.code == 65
+    assert len(lines(text.out)) == 7
+    assert "line?break.png" in text.out
+    alone = cnn("predict", "none.png")
+    assert (alone.code, alone.out) == (65, "none.png  error: there is no such file or folder\n")
+
+
+def test_folders_are_searched_in_order(cnn: Cnn, trained: Path, digits: Path, folder: Path) -> None:
+    (digits / "notes.txt").write_text("no image")
+    (digits / ".hidden.png").write_text("no image")
+    (digits / ".cache").mkdir()
+    (digits / ".cache/1.png").write_text("no image")
+    done = cnn("predict", "digits", "--csv")
+    paths = [row["path"] for row in csv.DictReader(lines(done.out))]
+    assert done.code == 0
+    assert paths == [f"digits/{label}/{index}.png" for label in range(3) for index in range(label, 15, 3)]
+    done = cnn("predict", "digits/*/*.png", "--csv")
+    assert [row["path"] for row in csv.DictReader(lines(done.out))] == sorted(paths)
+    (folder / "empty").mkdir()
+    assert cnn("predict", "empty").code == 65
+
+
+def test_lists(cnn: Cnn, trained: Path, digits: Path) -> None:
+    Path("list.txt").write_text("digits/1/1.png\r\n\ndigits/0/0.png\n")
+    wanted = cnn("predict", "digits/2/2.png", "digits/1/1.png", "digits/0/0.png").out
+    assert cnn("predict", "digits/2/2.png", "--list", "list.txt").out == wanted
+    with open("list.txt") as stdin:
+        done = start("predict", "digits/2/2.png", "--list", "-", stdin=stdin)
+        assert done.communicate()[0] == wanted
+    assert cnn("predict", "--list", "no.txt").code == 66
+
+
+def test_an_image_from_stdin(cnn: Cnn, trained: Path, digits: Path) -> None:
+    (wanted,) = map(json.loads, lines(cnn("predict", "digits/2/2.png", "--json").out))
+    with open("digits/2/2.png", "rb") as stdin:
+        out, _ = start("predict", "-", "--json", stdin=stdin).communicate()
+    assert json.loads(out) == wanted | {"path": "-"}
+    done = start("predict", "-", "--json", stdin=subprocess.DEVNULL)
+    assert json.loads(done.communicate()[0]) == {"path": "-", "error": "an empty file"}
+    assert done.returncode == 65
+
+
+def test_names_that_are_no_text(cnn: Cnn, trained: Path, digits: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    Path(name).write_bytes(Path("digits/0/0.png").read_bytes())
+    assert cnn("predict", name, "--csv").out.splitlines()[1].startswith(name)
+    assert cnn("predict", name).out.startswith("caf?.png")
+    assert json.loads(cnn("predict", name, "--json").out)["path"] == name
+
+
+def test_batches_are_seamless(cnn: Cnn, trained: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = cnn("predict", "digits", "no.png", "digits", "--csv").out
+    monkeypatch.setattr(predict, "BATCH", 4)
+    assert cnn("predict", "digits", "no.png", "digits", "--csv").out == whole
+
+
+def test_scores_of_a_squared_error_are_no_percentages(cnn: Cnn, digits: Path) -> None:
+    assert cnn("train", "tiny.yaml", "loss=mean_squared_error", "train.epochs=1").code == 0
+    done = cnn("predict", "digits/0/0.png")
+    assert done.code == 0
+    assert "%" not in done.out
+
+
+def test_another_size_and_colour(cnn: Cnn, trained: Path) -> None:
+    Image.new("RGB", (50, 40), (200, 10, 10)).save("photo.jpg")
+    assert cnn("predict", "photo.jpg").code == 0
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["a.png", "--json", "--csv"], ["-", "--list", "-"], ["a.png", "--top-k", "0"], ["a.png", "--nope"]]
+)
+def test_usage(cnn: Cnn, args: list[str]) -> None:
+    done = cnn("predict", *args)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: cnn predict")
+
+
+def test_csv_quotes_what_needs_it() -> None:
+    assert csv_row(["a,b", 'c"d', "e\nf\r", np.float32(0.1), ""]) == '"a,b","c""d","e\nf\r",0.1,'

@@ -1,0 +1,317 @@
+"""``cnn train``: what it writes and says, and that an interrupted and resumed run equals an uninterrupted one."""
+
+import csv
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import Cnn
+
+from cnncli import cli, session
+from cnncli.checkpoint import load
+from cnncli.commands import _progress
+from cnncli.commands.train import Duration
+from cnncli.runs import RunFolder
+from cnncli.training import Trainer
+
+KEPT = ("last.npz", "best.npz", "results.csv", "metrics.jsonl", "config.yaml")
+ADAM = ("optimizer={adam: {lr: 0.01}}", "schedule={cosine: {warmup_epochs: 1}}")
+JSON_KEYS = [
+    "run", "epochs", "best_epoch", "validation_accuracy", "test_accuracy", "checkpoint", "wall_s", "images_per_s",
+]  # fmt: skip
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, *steps: int, method: str = "_step") -> None:
+    """Get SIGTERM when so many steps have been done, each time only once."""
+    waiting = list(steps)
+    real: Callable[..., Any] = getattr(Trainer, method)
+
+    def watched(self: Trainer, *args: Any) -> Any:
+        if waiting and self.progress.step + 1 >= waiting[0]:
+            waiting.pop(0)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, *args)
+
+    monkeypatch.setattr(Trainer, method, watched)
+
+
+def contents(run: str) -> dict[str, bytes]:
+    return {name: Path(run, name).read_bytes() for name in KEPT}
+
+
+def test_it_writes_a_run_folder(cnn: Cnn) -> None:
+    done = cnn("train", "tiny.yaml")
+    assert done.code == 0
+    assert set(os.listdir("runs/tiny")) == {
+        ".lock", "best.npz", "config.yaml", "env.json", "last.1.npz", "last.npz", "log.txt", "metrics.jsonl",
+        "results.csv", "timing.jsonl",
+    }  # fmt: skip
+    with open("runs/tiny/results.csv") as file:
+        rows = list(csv.DictReader(file))
+    metrics = [json.loads(line) for line in Path("runs/tiny/metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert [{key: str(value) for key, value in row.items()} for row in metrics] == rows
+    assert load(Path("runs/tiny/last.npz")).meta["progress"]["history"] == metrics
+    timing = [json.loads(line) for line in Path("runs/tiny/timing.jsonl").read_text().splitlines()]
+    assert [list(row) for row in timing] == [["epoch", "wall_s", "images_per_s"]] * 4
+    assert json.loads(Path("runs/tiny/env.json").read_text())["kernels"]
+
+
+def test_lines_in_a_log(cnn: Cnn) -> None:
+    done = cnn("train", "tiny.yaml")
+    first, *epochs = done.err.splitlines()
+    assert first.startswith("runs/tiny: 45 training images, 15 for validation, 3 classes, ")
+    assert [line.split("  ")[0] for line in epochs] == [f"epoch {n}/4" for n in (1, 2, 3, 4)]
+    assert done.out.startswith("test accuracy ")
+    assert done.out.endswith(" s, runs/tiny\n")
+    assert done.out.count("\n") == 1
+    log = Path("runs/tiny/log.txt").read_text()
+    assert all(line in log for line in [*epochs, done.out.strip()])
+
+
+def test_a_line_a_minute_within_long_epochs(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_progress, "LOG_EVERY", 0)
+    lines = cnn("train", "tiny.yaml", "train.epochs=1").err.splitlines()[1:]
+    assert lines[0].startswith("epoch 1/1  35.6 % of it  loss ")
+    assert len(lines) == 4
+
+
+def test_a_bar_on_a_terminal(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_progress, "on_terminal", lambda: True)
+    done = cnn("train", "tiny.yaml")
+    assert done.code == 0
+    assert "\repoch 1/4 " in done.err
+    assert "epoch 4/4  loss" in done.err
+    assert done.out.count("\n") == 1
+
+
+def test_json(cnn: Cnn) -> None:
+    done = cnn("train", "tiny.yaml", "--json", "--run", "here")
+    values = json.loads(done.out)
+    assert list(values) == JSON_KEYS
+    best = load(Path("here/best.npz")).meta["progress"]
+    assert (values["run"], values["epochs"], values["checkpoint"]) == ("here", 4, "here/best.npz")
+    assert values["best_epoch"] == best["best_epoch"] == best["epoch"]
+    assert values["validation_accuracy"] == best["history"][-1]["validation_accuracy"]
+    assert values["test_accuracy"] == json.loads(cnn("eval", "here", "--json").out)["accuracy"]
+
+
+def test_without_validation_and_test(cnn: Cnn, folder: Path) -> None:
+    for file in folder.glob("data/t10k*"):
+        file.unlink()
+    values = json.loads(cnn("train", "tiny.yaml", "data.validation=null", "--json").out)
+    assert values["validation_accuracy"] is values["test_accuracy"] is None
+    assert cnn("train", "tiny.yaml", "data.validation=null").out.startswith("training accuracy ")
+    assert cnn("train", "tiny.yaml").out.startswith("validation accuracy ")
+
+
+def test_no_epochs_write_and_evaluate_the_fresh_network(cnn: Cnn) -> None:
+    values = json.loads(cnn("train", "tiny.yaml", "train.epochs=0", "--json").out)
+    assert (values["epochs"], values["best_epoch"]) == (0, None)
+    assert 0 <= values["test_accuracy"] <= 1
+    assert cnn("eval", "runs/tiny").code == 0
+    assert cnn("train", "tiny.yaml", "--resume").code == 0
+    assert cnn("train", "tiny.yaml", "--run", "other").code == 0
+    for name in ("last.npz", "best.npz"):
+        fresh, direct = load(Path("runs/tiny", name)), load(Path("other", name))
+        assert all(np.array_equal(array, direct.arrays[key]) for key, array in fresh.arrays.items())
+
+
+def test_the_resolved_config_runs_from_anywhere(cnn: Cnn, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cnn("train", "tiny.yaml", "optimizer.sgd.lr=0.02").code == 0
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert cnn("train", "../runs/tiny/config.yaml", "--run", "again").code == 0
+    assert contents("again") == contents("../runs/tiny")
+
+
+def test_names_of_run_folders(cnn: Cnn) -> None:
+    for _ in range(2):
+        assert cnn("train", "tiny.yaml", "train.epochs=0").code == 0
+    assert sorted(os.listdir("runs")) == ["tiny", "tiny-2"]
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_threads_change_nothing(cnn: Cnn, trained: Path, threads: str) -> None:
+    assert cnn("train", "tiny.yaml", "--run", "other", "--threads", threads).code == 0
+    assert contents("other") == contents(str(trained))
+
+
+# --- interrupted and resumed
+
+
+@pytest.mark.parametrize("options", [(), ADAM], ids=["sgd", "adam"])
+def test_resumed_equals_uninterrupted(cnn: Cnn, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
+    assert cnn("train", "tiny.yaml", *options, "--run", "whole").code == 0
+    stop_at(monkeypatch, 1, 5, 6, 11)  # of 12 steps, 3 an epoch; 6 is the last one of the second
+    command = ("train", "tiny.yaml", *options, "--run", "parts", "--resume")
+    codes: list[int] = []
+    while not codes or codes[-1] == 75:
+        codes.append(cnn(*command).code)
+    assert codes == [75, 75, 75, 75, 0]
+    assert contents("parts") == contents("whole")
+
+
+def test_stopped_within_an_evaluation(cnn: Cnn, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_at(monkeypatch, 6, method="_finish_epoch")
+    done = cnn("train", "tiny.yaml", "--run", "parts")
+    assert done.code == 75
+    assert "stopped by SIGTERM in epoch 2, step 6" in done.err
+    done = cnn("train", "tiny.yaml", "--run", "parts", "--resume")
+    assert done.code == 0
+    assert "going on in epoch 2, step 6" in done.err
+    assert contents("parts") == contents(str(trained))
+
+
+@pytest.mark.parametrize("every", ["1 epoch", "3 epochs", "2 steps", "1 minute"])
+def test_killed_and_resumed(cnn: Cnn, monkeypatch: pytest.MonkeyPatch, every: str) -> None:
+    """What was saved along the way is enough; an error stands for kill -9."""
+    clock = iter(range(0, 10**6, 25))
+    monkeypatch.setattr(session.time, "monotonic", lambda: float(next(clock)))  # seconds fly
+    command = ("train", "tiny.yaml", f"train.save_every={every}", "--run")
+    assert cnn(*command, "whole").code == 0
+    real = Trainer._step
+
+    def killed(self: Trainer, order: Any) -> Any:
+        if self.progress.step == 10:
+            raise RuntimeError
+        return real(self, order)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", killed)
+        assert cnn(*command, "parts").code == 70
+    position = load(Path("parts/last.npz")).meta["progress"]
+    if every in ("2 steps", "1 minute"):
+        assert position["batch"] > 0
+    assert cnn(*command, "parts", "--resume").code == 0
+    assert contents("parts") == contents("whole")
+
+
+def test_how_often_it_saves(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    saves: list[tuple[int, bool]] = []
+    real = RunFolder.save_checkpoint
+
+    def counted(self: RunFolder, arrays: Any, meta: Any, best: bool) -> None:
+        saves.append((meta["progress"]["step"], best))
+        real(self, arrays, meta, best)
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", counted)
+    assert cnn("train", "tiny.yaml", "train.save_every=5 steps").code == 0
+    assert [step for step, best in saves if not best] == [5, 10] + [12] * (not saves[-1][1])
+    saves.clear()
+    assert cnn("train", "tiny.yaml").code == 0
+    assert [step for step, _ in saves] == [3, 6, 9, 12]
+
+
+def test_a_stop_in_the_final_evaluation_leaves_a_finished_run(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = session.evaluate
+
+    def watched(*args: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*args)
+
+    monkeypatch.setattr(session, "evaluate", watched)
+    done = cnn("train", "tiny.yaml")
+    assert (done.code, done.out) == (75, "")
+    assert "stopped by SIGTERM" in done.err
+    done = cnn("train", "tiny.yaml", "--resume")
+    assert (done.code, done.out) == (0, "")
+    assert "finished, 4 epochs" in done.err
+
+
+# --- resuming
+
+
+def test_resume_starts_where_there_is_nothing(cnn: Cnn) -> None:
+    assert cnn("train", "tiny.yaml", "--resume").code == 0
+    assert os.listdir("runs") == ["tiny"]
+
+
+def test_resume_starts_in_an_empty_folder(cnn: Cnn, folder: Path) -> None:
+    (folder / "here").mkdir()
+    assert cnn("train", "tiny.yaml", "--resume", "--run", "here").code == 0
+    assert (folder / "here/best.npz").exists()
+
+
+def test_a_finished_run_needs_no_data(cnn: Cnn, trained: Path, folder: Path) -> None:
+    before = contents(str(trained))
+    first = json.loads(cnn("train", "tiny.yaml", "--resume", "--json").out)
+    assert list(first) == JSON_KEYS
+    (folder / "data").rename(folder / "gone")
+    done = cnn("train", "tiny.yaml", "--resume")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("runs/tiny: finished, 4 epochs of 4 are done")
+    assert contents(str(trained)) == before
+
+
+def test_resume_goes_on_with_more_epochs(cnn: Cnn, trained: Path) -> None:
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=6", "optimizer.sgd.lr=0.01")
+    assert done.code == 0
+    assert "warning: the config differs from the checkpoint's: train.epochs: 4 then, 6 now" in done.err
+    assert "optimizer.sgd.lr: 0.05 then, 0.01 now" in done.err
+    assert len(Path(trained, "results.csv").read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (["model.0.out_channels=5"], "belongs to another network"),
+        (["model.3.p=0.5"], "model differs"),
+        (["train.batch_size=8"], "train.batch_size: 16 then, 8 now"),
+        (["train.seed=1"], "train.seed: 0 then, 1 now"),
+        (["optimizer=adam"], "optimizer: "),
+        (["data.validation=0.5"], "the data have changed since: 45 training images"),
+        (["data.normalize=none"], "the images' size, channels, mean or deviation have changed since"),
+    ],
+)
+def test_resume_refuses_another_run(cnn: Cnn, trained: Path, changes: list[str], text: str) -> None:
+    before = contents(str(trained))
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=9", *changes)
+    assert done.code == 65
+    assert text in done.err
+    assert contents(str(trained)) == before
+
+
+def test_resume_from_an_earlier_checkpoint_where_the_last_is_damaged(cnn: Cnn, trained: Path) -> None:
+    before = contents(str(trained))
+    Path(trained, "last.npz").write_bytes(before["last.npz"][:-100])
+    done = cnn("train", "tiny.yaml", "--resume")
+    assert done.code == 0
+    assert "warning: runs/tiny/last.npz: cut short; going on from an earlier checkpoint" in done.err
+    assert contents(str(trained)) == before
+
+
+def test_diverged_keeps_what_was_saved(cnn: Cnn, trained: Path) -> None:
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=60", "optimizer.sgd.lr=1e9")
+    assert done.code == 76
+    assert "runs/tiny keeps last.npz and best.npz" in done.err
+    for name in ("last.npz", "best.npz"):
+        assert cnn("eval", str(trained / name)).code == 0
+
+
+# --- options
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("3h55m", 14100), ("90m", 5400), ("45s", 45), ("1d12h", 129600), ("1h1m1s", 3661)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+def test_options_reach_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def experiment(spec: Any, threads: int) -> None:
+        seen.update(epochs=spec.train.epochs, threads=threads)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnncli.experiment.Experiment", experiment)
+    CliRunner().invoke(cli.cnn, ["train", "tiny.yaml", "train.epochs=7", "--threads", "3"])
+    assert seen == {"epochs": 7, "threads": 3}

@@ -1,0 +1,1 @@
+"""Shared by all tests: the folder itself on the import path, so that they find `cases`, `rig` and `reference`."""

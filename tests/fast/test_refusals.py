@@ -1,0 +1,63 @@
+"""Arrays that do not belong together are refused before anything is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnncli import _fast
+
+K: Any = _fast.kernels("float64")
+REAL, INDEX = np.zeros(10_000), np.zeros(1_000, np.int32)
+
+
+def maps(*shape: int, lanes: int = 8) -> np.ndarray:
+    return np.zeros((1, *shape, lanes))
+
+
+def _conv(x: np.ndarray, w: np.ndarray, y: np.ndarray, **changes: int) -> None:
+    values = {"stride": 1, "dilation": 1, "groups": 1, "blocks": 1} | changes
+    stride, dilation, groups, blocks = values.values()
+    K.conv2d.forward(x, w, None, y, REAL, INDEX, stride, stride, dilation, dilation, groups, blocks, 1)
+
+
+REFUSED: dict[str, Callable[[], None]] = {
+    "conv2d: too many rows": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 4, 3)),
+    "conv2d: too many columns": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 4)),
+    "conv2d: stride": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3), stride=2),
+    "conv2d: dilation": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3), dilation=2),
+    "conv2d: input maps": lambda: _conv(maps(3, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3)),
+    "conv2d: output maps": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(4, 3, 3)),
+    "conv2d: groups": lambda: _conv(maps(2, 5, 5), np.zeros((4, 2, 3, 3)), maps(4, 3, 3), groups=2),
+    "conv2d: blocks": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3), blocks=2),
+    "conv2d: lanes differ": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3, lanes=32)),
+    "conv2d: odd lanes": lambda: _conv(maps(1, 2, 2, lanes=16), np.zeros((1, 1, 1, 1)), maps(1, 2, 2, lanes=16)),
+    "linear: features": lambda: K.linear.forward(
+        maps(5, 1, 1), np.zeros((3, 4)), None, maps(3, 1, 1), REAL, INDEX, 1, 1
+    ),
+    "linear: outputs": lambda: K.linear.forward(
+        maps(4, 1, 1), np.zeros((3, 4)), None, maps(2, 1, 1), REAL, INDEX, 1, 1
+    ),
+    "elementwise: shapes": lambda: K.elementwise.copy(maps(2, 3, 4), maps(2, 4, 3), 1, 1),
+    "elementwise: columns": lambda: K.elementwise.copy(maps(2, 3, 4)[:, :, :, ::2], maps(2, 3, 2), 1, 1),
+    "elementwise: sum": lambda: K.elementwise.add(maps(2, 3, 4), maps(1, 3, 4), maps(2, 3, 4), 1, 1),
+    "norm2d: shapes": lambda: K.norm2d.normalize(
+        maps(2, 3, 4), np.zeros(2), np.ones(2), np.ones(2), np.ones(2), maps(2, 3, 3), 1e-5, 8, 1, 1
+    ),
+    "pool2d: lanes": lambda: K.pool2d.avg_forward(maps(1, 2, 2), maps(1, 1, 1, lanes=32), 2, 2, 2, 2, 0, 0, 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="shape|lanes|contiguous"):
+        REFUSED[name]()
+
+
+def test_the_same_calls_with_arrays_that_fit() -> None:
+    _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3))
+    _conv(maps(4, 5, 5), np.zeros((4, 2, 3, 3)), maps(4, 3, 3), groups=2)
+    K.linear.forward(maps(4, 1, 1), np.zeros((3, 4)), None, maps(3, 1, 1), REAL, INDEX, 1, 1)

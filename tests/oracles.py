@@ -1,0 +1,114 @@
+"""Which slow, plain function of `reference` says what each layer has to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import reference
+
+from cnncli import random
+
+Tensors = dict[str, np.ndarray]
+
+
+class Draw(NamedTuple):
+    """The key of a layer's random numbers, and the lanes in which images lie side by side."""
+
+    seed: int
+    stream: int
+    step: int
+    lanes: int
+
+
+class Answer(NamedTuple):
+    """What a layer has to compute: output, gradients of its inputs, gradients of its parameters."""
+
+    y: np.ndarray
+    dxs: tuple[np.ndarray, ...]
+    grads: Tensors
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """``reference.<name>`` and its ``_backward``.
+
+    Attributes
+    ----------
+    name : str
+    params : tuple of str
+        The layer's parameters in the order of the function's arguments.
+    options : mapping of str to str
+        From the function's keywords to the layer's options.
+    """
+
+    name: str
+    params: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        layer: Any,
+        xs: list[np.ndarray],
+        gradient: Callable[[tuple[int, ...]], np.ndarray],
+        params: Tensors,
+        draw: Draw,
+    ) -> Answer:
+        """The answer for inputs (n, channels, height, width); `gradient` gives that of the output from its shape."""
+        plan = layer.plan([(x.shape[1], x.shape[2], x.shape[3]) for x in xs])
+        stored = {name: plan.params[name].dense(array) for name, array in params.items()}
+        tensors = [*xs, *self.arguments(xs[0].shape, layer, draw), *(stored.get(name) for name in self.params)]
+        keywords = {keyword: getattr(layer, option) for keyword, option in self.options.items()} | self.keywords(layer, xs)
+        y = getattr(reference, self.name)(*tensors, **keywords)
+        found = getattr(reference, f"{self.name}_backward")(gradient(y.shape), *tensors, **keywords)
+        dxs, grads = found[: len(xs)], dict(zip(self.params, found[len(xs) :], strict=True))
+        return Answer(y, dxs, {name: param.ragged(grads[name]) for name, param in plan.params.items()})
+
+    def arguments(self, shape: tuple[int, ...], layer: Any, draw: Draw) -> list[np.ndarray]:
+        """What the function wants between inputs and parameters."""
+        return []
+
+    def keywords(self, layer: Any, xs: list[np.ndarray]) -> dict[str, Any]:
+        """Keywords that are not options as they stand."""
+        return {}
+
+
+class ConvolutionOracle(Oracle):
+    """Convolution, whose table the function wants as a matrix."""
+
+    def keywords(self, layer: Any, xs: list[np.ndarray]) -> dict[str, Any]:
+        return {} if layer.table.name == "full" else {"table": layer.table.matrix(xs[0].shape[1], layer.out_channels)}
+
+
+class DropoutOracle(Oracle):
+    """Dropout, whose mask is that of `random.bits`: lanes of the two halves of a block share the halves of one draw."""
+
+    def arguments(self, shape: tuple[int, ...], layer: Any, draw: Draw) -> list[np.ndarray]:
+        n, *sample = shape
+        half = draw.lanes // 2
+        image, place = np.arange(n)[:, None], np.arange(np.prod(sample))
+        block, lane = image // draw.lanes, image % draw.lanes
+        counters = (block * place.size + place) * half + lane % half + (draw.step << 40)
+        words = random.bits(draw.seed, draw.stream, counters) >> np.where(lane < half, 0, 32).astype(np.uint64)
+        return [((words & np.uint64(2**32 - 1)) >= np.uint64(layer.p * 2**32)).astype(float).reshape(shape)]
+
+
+_WINDOW = {option: option for option in ("kernel_size", "stride", "padding", "ceil_mode")}
+_CONV2D = {option: option for option in ("stride", "padding", "pad_value", "dilation", "groups", "flip")}
+
+ORACLES: dict[str, Oracle] = {
+    "add": Oracle("add"),
+    "avg_pool2d": Oracle("avg_pool2d", options=_WINDOW),
+    "batch_norm2d": Oracle("batch_norm2d", ("weight", "bias"), {"eps": "eps"}),
+    "concat": Oracle("concat"),
+    "conv2d": ConvolutionOracle("conv2d", ("weight", "bias"), _CONV2D),
+    "dropout": DropoutOracle("dropout", options={"p": "p"}),
+    "flatten": Oracle("flatten"),
+    "global_avg_pool2d": Oracle("global_avg_pool2d"),
+    "leaky_relu": Oracle("leaky_relu", options={"negative_slope": "slope"}),
+    "linear": Oracle("linear", ("weight", "bias")),
+    "max_pool2d": Oracle("max_pool2d", options=_WINDOW),
+    "relu": Oracle("relu"),
+}
