@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -94,6 +94,8 @@ class Diagnosis:
         Of every activation, by name.
     snapshots : list of Snapshot
         At the start and, unless it diverged before, after the steps.
+    steps : int
+        Done.
     diverged : str
         What happened where training did not last that long, else nothing.
     """
@@ -101,8 +103,9 @@ class Diagnosis:
     images: int
     bound: float
     profiles: dict[str, Profile]
-    snapshots: list[Snapshot] = field(default_factory=list)
-    diverged: str = ""
+    snapshots: list[Snapshot]
+    steps: int
+    diverged: str
 
 
 def diagnose(spec: RunSpec, threads: int, steps: int) -> Diagnosis:
@@ -114,27 +117,33 @@ def diagnose(spec: RunSpec, threads: int, steps: int) -> Diagnosis:
     graph = trainer.network.graph
     profiles = {node.name: profile(node.layer) for node in graph.nodes if is_activation(graph, node)}
     count = min(len(trainer.train), max(LOOKED_AT, trainer.network.batch_size))
-    found = Diagnosis(count, _bound(graph, profiles), profiles)
     indices = np.linspace(0, len(trainer.train) - 1, count).astype(np.int64)  # data may be sorted by class
-    found.snapshots.append(_look(trainer, indices, profiles, {}))
+    snapshots = [_look(trainer, indices, profiles, {})]
+    diverged = ""
+    try:
+        updates = _train(trainer, steps)
+        if steps:
+            snapshots.append(_look(trainer, indices, profiles, updates))
+    except Diverged as error:
+        diverged = str(error)
+    return Diagnosis(count, _bound(graph, profiles), profiles, snapshots, trainer.progress.step, diverged)
+
+
+def _train(trainer: Trainer, steps: int) -> dict[str, float]:
+    """Train for some steps, or to the end; returns what the last one changed, relative to the weights, by layer."""
     updates: dict[str, float] = {}
     reports = trainer.fit()
-    try:
-        while trainer.progress.step < steps:
-            before = {name: weights.copy() for name, weights in _weights(trainer.network).items()}
-            report = next(reports, None)
-            if report is None:
-                break
-            if isinstance(report, StepReport):
-                updates = {
-                    name: _norm(weights - before[name]) / (_norm(before[name]) or 1.0)
-                    for name, weights in _weights(trainer.network).items()
-                }
-        if steps:
-            found.snapshots.append(_look(trainer, indices, profiles, updates))
-    except Diverged as error:
-        return Diagnosis(count, found.bound, profiles, found.snapshots, str(error))
-    return found
+    while trainer.progress.step < steps:
+        before = {name: weights.copy() for name, weights in _weights(trainer.network).items()}
+        report = next(reports, None)
+        if report is None:
+            break
+        if isinstance(report, StepReport):
+            updates = {
+                name: _norm(weights - before[name]) / (_norm(before[name]) or 1.0)
+                for name, weights in _weights(trainer.network).items()
+            }
+    return updates
 
 
 def is_activation(graph: Graph, node: Node) -> bool:

@@ -64,6 +64,7 @@ class Model:
             self.classes: tuple[str, ...] = tuple(stored.meta["classes"])
             self.preprocessing = Preprocessing.from_dict(stored.meta["preprocessing"])
             self.graph = Graph(self.spec.model, self.preprocessing.shape, self.spec.loss)
+            self.spec.loss.plan(self.graph.shapes[self.graph.output], len(self.classes))
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{stored.path}: not a checkpoint of a network ({error})") from error
         except CnnError as error:

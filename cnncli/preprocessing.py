@@ -35,9 +35,14 @@ class Preprocessing:
         return (self.channels, *self.size)
 
     def factors(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and shift of each channel for pixels of this type: x = value * scale + shift."""
+        """Scale and shift of each channel for pixels of this type: x = value * scale + shift.
+
+        8 bits have the scale of 16: the kernel widens them, so that an image's values do not depend on the depth of the
+        images it is read with.
+        """
         mean, std = np.array(self.mean), np.array(self.std)
-        return 1.0 / (_FULL_SCALE[dtype.name] * std), -mean / std
+        full = _FULL_SCALE["uint16" if dtype == np.uint8 else dtype.name]
+        return 1.0 / (full * std), -mean / std
 
     def fill(self, network: Network, images: np.ndarray, indices: np.ndarray) -> None:
         """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input."""

@@ -30,6 +30,9 @@ cdef extern from "microkernel.h" nogil:
     float lane_sum_f32(const float *)
     float lane_sum_f32x8(const float *)
     double lane_sum_f64(const double *)
+    float map_sum_f32(const float *, ptrdiff_t, int, int)
+    float map_sum_f32x8(const float *, ptrdiff_t, int, int)
+    double map_sum_f64(const double *, ptrdiff_t, int, int)
 
 
 cdef inline int lanes_of(const Py_ssize_t *shape, const Py_ssize_t *strides, const Py_ssize_t *other_shape,
@@ -79,29 +82,20 @@ cdef inline real lane_sum(const real *v, int lanes) noexcept nogil:
         return lane_sum_f32(v)
 
 
+cdef inline real map_sum(const real *map, ptrdiff_t row, int rows, int columns, int lanes) noexcept nogil:
+    """Sum over pixels and images of one map of one block: vectors first, their lanes last."""
+    cdef int vectors = columns * lanes // vector_length(<real *>NULL, lanes)
+    if real is double:
+        return map_sum_f64(map, row, rows, vectors)
+    elif lanes == LANES_SMALL:
+        return map_sum_f32x8(map, row, rows, vectors)
+    else:
+        return map_sum_f32(map, row, rows, vectors)
+
+
 cdef inline real all_lanes(const real *v, int lanes) noexcept nogil:
-    """Sum over the images of one pixel of one block: vector by vector, then by the tree."""
-    cdef real[32] sums
-    cdef int length = vector_length(&sums[0], lanes), i, j
-    for j in range(length):
-        sums[j] = v[j]
-    for i in range(1, lanes // length):
-        for j in range(length):
-            sums[j] = sums[j] + v[i * length + j]
-    return lane_sum(&sums[0], lanes)
-
-
-cdef inline void map_sum(const real *map, ptrdiff_t row, int rows, int columns, int lanes, real *out) noexcept nogil:
-    """out = sum over pixels and images of one map of one block: vectors first, their lanes last."""
-    cdef real[32] sums
-    cdef int length = vector_length(out, lanes), i, v, l
-    for l in range(length):
-        sums[l] = 0
-    for i in range(rows):
-        for v in range(columns * lanes // length):
-            for l in range(length):
-                sums[l] = sums[l] + map[i * row + v * length + l]
-    out[0] = lane_sum(&sums[0], lanes)
+    """Sum over the images of one pixel of one block."""
+    return map_sum(v, 0, 1, 1, lanes)
 
 
 cdef inline int part_start(int total, int most, int i) noexcept nogil:

@@ -218,8 +218,8 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
             (&dw[0, 0, 0, 0])[i] = partial[i]
         if with_bias:
             for piece in prange(blocks * all_outputs, num_threads=team_size, schedule="static"):
-                map_sum(y0 + piece // all_outputs * y_block + piece % all_outputs * y_channel, y_row, rows, columns,
-                        lanes, partial_bias + piece)
+                partial_bias[piece] = map_sum(y0 + piece // all_outputs * y_block + piece % all_outputs * y_channel,
+                                              y_row, rows, columns, lanes)
             add_blocks(partial_bias, all_outputs, blocks, 1)
             for o in range(all_outputs):
                 dbias[o] = partial_bias[o]

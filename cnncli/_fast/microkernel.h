@@ -80,6 +80,7 @@ enum { START_ZERO = 0, START_BIAS = 1, START_Y = 2 };
 #define tile_run_f32x8 tile_run_f32
 #define gradient_run_f32x8 gradient_run_f32
 #define lane_sum_f32x8 lane_sum_f32
+#define map_sum_f32x8 map_sum_f32
 #endif
 
 #else /* the template ------------------------------------------------------------------------------------------------------ */
@@ -241,6 +242,20 @@ static inline REAL NAME(lane_sum)(const REAL *v) {
         for (int i = 0; i < half; i++) s[i] += s[i + half];
     }
     return s[0];
+}
+
+/* The sum of one map: four chains of vectors along the rows, then the chains, then the lanes. */
+static inline REAL NAME(map_sum)(const REAL *map, ptrdiff_t row, int rows, int vectors) {
+    VEC acc[4] = {{0}, {0}, {0}, {0}};
+    for (int i = 0; i < rows; i++, map += row) {
+        int v = 0;
+        for (; v + 4 <= vectors; v += 4) {
+            UNROLL for (int k = 0; k < 4; k++) acc[k] += *(const VEC *)(map + (v + k) * V);
+        }
+        for (; v < vectors; v++) acc[0] += *(const VEC *)(map + v * V);
+    }
+    acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
+    return NAME(lane_sum)((const REAL *)acc);
 }
 
 #undef VEC

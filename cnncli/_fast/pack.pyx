@@ -35,12 +35,17 @@ cdef void fill(const pixel[:, :, :, ::1] images, const int64_t[::1] indices, con
                 factor = <real>scale[c]
                 offset = <real>shift[c]
                 for j in range(columns):
-                    target[j * pixel_step] = source[j * channels] * factor + offset
+                    if pixel is uint8_t:                 # as 16 bits, so that both depths give the same numbers
+                        target[j * pixel_step] = <real>(257 * source[j * channels]) * factor + offset
+                    else:
+                        target[j * pixel_step] = source[j * channels] * factor + offset
 
 
 def from_images(images, const int64_t[::1] indices, const double[::1] scale, const double[::1] shift,
                 real[:, :, :, :, :] x, int threads):
     """x = images[indices] * scale + shift (one of each per channel); the unused lanes of the last block are zero.
+
+    8-bit pixels are taken as 16-bit ones, 257 times as large.
 
     images [image, row, column, channel] of uint8, uint16 or float32, indices, scale, shift: IN; x: OUT.
 

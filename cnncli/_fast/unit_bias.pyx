@@ -44,7 +44,7 @@ def backward_maps(const real[:, :, :, :, :] dy, real[::1] dbias, real[::1] scrat
     cdef int team_size = team(threads, <double>blocks * outputs * rows * columns * lanes)
     with nogil:
         for piece in prange(blocks * outputs, num_threads=team_size, schedule="static"):
-            map_sum(&dy[piece // outputs, piece % outputs, 0, 0, 0], row, rows, columns, lanes, &scratch[piece])
+            scratch[piece] = map_sum(&dy[piece // outputs, piece % outputs, 0, 0, 0], row, rows, columns, lanes)
         add_blocks(&scratch[0], outputs, blocks, 1)
         for o in range(outputs):
             dbias[o] = scratch[o]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cnncli.datasets.base import Dataset, Images
     from cnncli.evaluation import Evaluation
     from cnncli.model import Model
+    from cnncli.rejection import Rejection
 
 MATRIX = 30  # classes up to which the confusion matrix is printed whole
 PAIRS = 20  # confusions listed where it is not
@@ -24,6 +26,9 @@ PAIRS = 20  # confusions listed where it is not
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @_options.file_path("--data", metavar="PATH", help="Labelled images to evaluate on, instead of the run's test part.")
 @_options.file_path("--predictions", metavar="FILE", help="Write every image's probabilities to this CSV file.")
+@click.option(
+    "--reject", "rejects", is_flag=True, help="Tell how many images to reject so that 1 % of the rest is wrong."
+)
 @_options.batch_size(64, "Images computed at once; changes no result.")
 @_options.threads
 @_options.as_json
@@ -31,6 +36,7 @@ def command(
     checkpoint: Path | None,
     data: Path | None,
     predictions: Path | None,
+    rejects: bool,
     batch_size: int,
     threads: int | None,
     as_json: bool,
@@ -40,32 +46,24 @@ def command(
     Without CHECKPOINT the newest run's best one under runs/ is taken.
     """
     from cnncli.commands._checkpoint import load_model
+    from cnncli.commands._part import test_part
     from cnncli.evaluation import evaluate
+    from cnncli.rejection import reject
 
     model = load_model(checkpoint, threads)
-    part = _part(model, data)
+    part = test_part(model, data)
     images = part.load(model.preprocessing.size, model.preprocessing.channels, model.classes)
     found = evaluate(model.network(batch_size), model.preprocessing, images.images, images.labels)
     if predictions:
         from cnncli.commands._output import write_output
 
         write_output(predictions, _csv(model, images, found))
+    rejection = reject(found.scores, found.labels) if rejects else None
     if as_json:
-        result_json(_values(model, part, found))
+        extra = {"reject": _rejection(rejection)} if rejection else {}
+        result_json(_values(model, part, found) | extra)
     else:
-        result(_text(model, part, found))
-
-
-def _part(model: Model, data: Path | None) -> Dataset:
-    """The images to evaluate on, as far as headers tell."""
-    from cnncli.datasets.base import open_data
-    from cnncli.errors import DataError
-    from cnncli.experiment import evaluation_part
-
-    part = open_data(data).part("test") if data else evaluation_part(model.spec.data)
-    if part is None:
-        raise DataError(f"{model.path}: its data have no test part; say what to evaluate on with --data PATH")
-    return part
+        result(_text(model, part, found, rejection))
 
 
 def _csv(model: Model, images: Images, found: Evaluation) -> bytes:
@@ -102,7 +100,11 @@ def _values(model: Model, part: Dataset, found: Evaluation) -> dict[str, Any]:
     }
 
 
-def _text(model: Model, part: Dataset, found: Evaluation) -> str:
+def _rejection(rejection: Rejection) -> dict[str, Any]:
+    return asdict(rejection) | {"gap": json_number(rejection.gap)}
+
+
+def _text(model: Model, part: Dataset, found: Evaluation, rejection: Rejection | None) -> str:
     from cnncli import metrics
 
     low, high = found.interval
@@ -115,6 +117,11 @@ def _text(model: Model, part: Dataset, found: Evaluation) -> str:
     ]
     if len(model.classes) > 5:
         lines.append(f"top 5     {percent(found.top5)}")
+    if rejection:
+        lines.append(
+            f"reject    {percent(rejection.share)}, where the two largest scores differ by less than {rejection.gap:.4g}: "
+            f"{rejection.errors:,} of the other {rejection.kept:,} are wrong"
+        )
     columns = zip(model.classes, scores.images, scores.precision, scores.recall, scores.f1, strict=True)
     rows = [(name, f"{images:,}", *map(percent, shares)) for name, images, *shares in columns]
     lines += ["", table(("class", "images", "precision", "recall", "F1"), rows), "", _confusion(model.classes, found)]

@@ -1,0 +1,124 @@
+"""Line charts in small panels, drawn with Pillow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageChops, ImageDraw
+
+from cnncli.sheets import FAINT, FRAME, INK, LARGE, LINE, MARGIN, PAPER, SMALL, font
+
+# apart for colour-blind eyes, and in grey (Okabe and Ito)
+COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (90, 90, 90))
+PANEL_WIDTH, PANEL_HEIGHT = 400, 260
+LEFT, BOTTOM, TOP, RIGHT = 40, 38, 26, 12  # pixels of a panel round its axes
+BAND = 0.18  # share of its colour in the band of intervals
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line: its points, and an interval round each."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Lines over one axis; y runs from 0 to 1. There is a line for each name of the whole chart, in that order."""
+
+    title: str
+    x_label: str
+    lines: Sequence[Line]
+
+
+def chart(names: Sequence[str], panels: Sequence[Panel], columns: int = 3) -> Image.Image:
+    """Panels side by side, below a legend.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the lines.
+    panels : sequence of Panel
+    columns : int
+    """
+    columns = min(columns, len(panels))
+    legend = _legend_rows(names, columns * PANEL_WIDTH)
+    top = MARGIN + len(legend) * (LINE + 4) + 6
+    rows = -(-len(panels) // columns)
+    size = (2 * MARGIN + columns * PANEL_WIDTH, top + rows * PANEL_HEIGHT + MARGIN)
+    picture = Image.new("RGB", size, PAPER)
+    pen = ImageDraw.Draw(picture)
+    for row, entries in enumerate(legend):
+        for x, index in entries:
+            y = MARGIN + row * (LINE + 4)
+            pen.line((MARGIN + x, y + 8, MARGIN + x + 24, y + 8), _colour(index), 3)
+            pen.text((MARGIN + x + 32, y), names[index], INK, font(LARGE))
+    for i, panel in enumerate(panels):
+        _draw(picture, panel, MARGIN + i % columns * PANEL_WIDTH, top + i // columns * PANEL_HEIGHT)
+    return picture
+
+
+def _colour(index: int) -> tuple[int, int, int]:
+    return COLOURS[index % len(COLOURS)]
+
+
+def _legend_rows(names: Sequence[str], width: int) -> list[list[tuple[int, int]]]:
+    """(position, index) of each name, line by line."""
+    rows: list[list[tuple[int, int]]] = [[]]
+    x = 0
+    for index, name in enumerate(names):
+        needed = 32 + round(font(LARGE).getlength(name)) + 24
+        if x and x + needed > width:
+            rows.append([])
+            x = 0
+        rows[-1].append((x, index))
+        x += needed
+    return rows
+
+
+def _draw(picture: Image.Image, panel: Panel, left: int, top: int) -> None:
+    x0, x1 = left + LEFT, left + PANEL_WIDTH - RIGHT
+    y0, y1 = top + TOP, top + PANEL_HEIGHT - BOTTOM
+    first = min(min(line.x) for line in panel.lines)
+    last = max(max(line.x) for line in panel.lines)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return x0 + (x - first) / ((last - first) or 1.0) * (x1 - x0), y1 - y * (y1 - y0)
+
+    for i, line in enumerate(panel.lines):
+        shade = tuple(round(BAND * c + (1 - BAND) * 255) for c in _colour(i))
+        upper = [place(*point) for point in zip(line.x, line.high, strict=True)]
+        lower = [place(*point) for point in zip(line.x, line.low, strict=True)]
+        layer = Image.new("RGB", picture.size, PAPER)
+        ImageDraw.Draw(layer).polygon([*upper, *reversed(lower)], fill=shade)
+        box = (x0, y0, x1 + 1, y1 + 1)
+        picture.paste(ImageChops.darker(picture.crop(box), layer.crop(box)), box)
+    pen = ImageDraw.Draw(picture)
+    small = font(SMALL)
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = place(first, share)[1]
+        pen.line((x0, y, x1, y), FRAME)
+        pen.text((x0 - 6, y), f"{100 * share:.0f} %", FAINT, small, anchor="rm")
+    for tick in _ticks(first, last):
+        x = place(tick, 0)[0]
+        pen.line((x, y1, x, y1 + 4), FAINT)
+        pen.text((x, y1 + 6), f"{tick:g}", FAINT, small, anchor="mt")
+    pen.text((x0, top + 4), panel.title, INK, font(LARGE))
+    pen.text((x1, y1 + 20), panel.x_label, FAINT, small, anchor="rt")
+    for i, line in enumerate(panel.lines):
+        points = [place(*point) for point in zip(line.x, line.y, strict=True)]
+        pen.line(points, _colour(i), 2, joint="curve")
+        for x, y in points:
+            pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), _colour(i))
+
+
+def _ticks(first: float, last: float) -> list[float]:
+    """At most nine round numbers."""
+    steps = (0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 50, 100)
+    step = next((step for step in steps if (last - first) / step <= 8), steps[-1])
+    return [round(i * step, 6) for i in range(math.ceil(first / step - 1e-6), math.floor(last / step + 1e-6) + 1)]
