@@ -14,7 +14,7 @@ from cnncli.errors import Diverged, SpecError
 from cnncli.experiment import Experiment
 from cnncli.graph import Graph
 from cnncli.layers._copy import Copy
-from cnncli.layers.base import Layer
+from cnncli.layers._pointwise import Pointwise
 from cnncli.losses.base import Loss
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
@@ -115,7 +115,7 @@ def diagnose(spec: RunSpec, threads: int, steps: int) -> Diagnosis:
     """
     trainer = Experiment(spec, threads).trainer if spec.data.train else _on_random_data(spec, threads)
     graph = trainer.network.graph
-    profiles = {node.name: profile(node.layer) for node in graph.nodes if is_activation(graph, node)}
+    profiles = {node.name: profile(node.layer) for node in graph.nodes if isinstance(node.layer, Pointwise)}
     count = min(len(trainer.train), max(LOOKED_AT, trainer.network.batch_size))
     indices = np.linspace(0, len(trainer.train) - 1, count).astype(np.int64)  # data may be sorted by class
     snapshots = [_look(trainer, indices, profiles, {})]
@@ -146,22 +146,15 @@ def _train(trainer: Trainer, steps: int) -> dict[str, float]:
     return updates
 
 
-def is_activation(graph: Graph, node: Node) -> bool:
-    """Whether a layer works on every number by itself."""
-    plan = graph.plans[node.name]
-    pointwise = plan.kernel == plan.jump == (1, 1) and [graph.shapes[i] for i in node.inputs] == [plan.out_shape]
-    other = plan.params or plan.random or isinstance(node.layer, Copy) or "norm" in name_of(node.layer)
-    return pointwise and not other
-
-
 @cache
-def profile(layer: Layer) -> Profile:
+def profile(layer: Pointwise) -> Profile:
     """Find out about an activation by sending numbers from -20 to 20 through it, and gradients back."""
     grid = np.arange(-2000, 2001) / 100
     graph = Graph([Node("f", layer, (INPUT,))], (1, 1, len(grid)), Loss())
-    probe = Probe(graph, {}, "f")
-    probe.network.x[...] = grid[:, np.newaxis]
-    probe.forward()
+    start = Network(graph, 1, training=False)
+    start.initialize(0)
+    probe = Probe(graph, start.arrays(), "f")
+    probe.forward(grid.reshape(1, 1, 1, -1))
     slope = np.abs(probe.backward(np.ones((1, 1, len(grid)))).ravel())
     steepest = float(slope.max())
     ends = max(slope[0], slope[-1])

@@ -29,10 +29,17 @@ def kernels(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndar
     return found
 
 
-def feature_maps(model: Model, image: np.ndarray) -> dict[str, np.ndarray]:
-    """The output of every layer for one decoded image, (channels, rows, columns), in order."""
+def preprocessed(model: Model, image: np.ndarray) -> np.ndarray:
+    """One decoded image as the network sees it, (1, channels, rows, columns)."""
     network = model.network(1)
     model.preprocessing.fill(network, image[np.newaxis], np.arange(1))
+    return images_of(network.x, 1)
+
+
+def feature_maps(model: Model, image: np.ndarray) -> dict[str, np.ndarray]:
+    """The output of every layer for one decoded image, (channels, rows, columns), in order."""
+    preprocessed(model, image)
+    network = model.network(1)
     network.set_batch(1)
     found = {}
     for node in network.graph.nodes:
@@ -57,8 +64,7 @@ def saliency(model: Model, image: np.ndarray, label: int) -> np.ndarray:
     """
     graph = model.graph
     probe = Probe(graph, model.network(1).arrays(), graph.output, threads=model.threads)
-    model.preprocessing.fill(probe.network, image[np.newaxis], np.arange(1))
-    probe.forward()
+    probe.forward(preprocessed(model, image))
     one = np.zeros(graph.shapes[graph.output])
     one[label] = 1.0
     gradient = probe.backward(one)[0] / np.array(model.preprocessing.std)[:, np.newaxis, np.newaxis]

@@ -98,7 +98,7 @@ def check_graph(graph: Graph, seed: int = 0, samples: int = SAMPLES) -> Iterator
         for name, array in state.items():
             network.state[name][...] = array
         network.forward(training=True)
-        return network.mean_loss(), network.choices()
+        return network.mean_loss() * BATCH * graph.loss.weight(BATCH), network.choices()
 
     network.grad[...] = np.nan  # every gradient must be written
     objective()
@@ -158,9 +158,11 @@ def check_layer(name: str, layer: Layer, in_shapes: Sequence[Shape], seed: int =
 
 
 def check_loss(name: str, loss: Loss, seed: int = 0) -> Iterator[TensorReport]:
-    """Check a loss at the end of one fully connected layer."""
-    linear = registry.get("layers", "linear")(out_features=4)
-    graph = Graph([Node("linear", linear, (INPUT,))], (6, 1, 1), loss)
+    """Check a loss at the end of one fully connected layer; one of probabilities gets numbers between 0 and 1."""
+    nodes = [Node("linear", registry.get("layers", "linear")(out_features=4), (INPUT,))]
+    if loss.of_probabilities:
+        nodes.append(Node("sigmoid", registry.get("layers", "sigmoid")(), ("linear",)))
+    graph = Graph(nodes, (6, 1, 1), loss)
     for report in check_graph(graph, seed):
         yield TensorReport(
             name, f"{report.layer}.{report.tensor}", report.error, report.elements, report.checked, report.kinks

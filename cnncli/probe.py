@@ -44,6 +44,7 @@ class Probe:
     layer : str
         The last one.
     batch_size, threads : int
+    dtype : {"float32", "float64"}
 
     Raises
     ------
@@ -51,18 +52,31 @@ class Probe:
         If there is no such layer.
     """
 
-    def __init__(self, graph: Graph, arrays: Arrays, layer: str, batch_size: int = 1, threads: int = 1) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        arrays: Arrays,
+        layer: str,
+        batch_size: int = 1,
+        threads: int = 1,
+        dtype: str = "float32",
+    ) -> None:
         check_layer(graph, layer)
         arrays = dict(arrays)
         nodes = [_in_use(graph.plans[node.name], node, arrays) for node in _before(graph.nodes, layer)]
         cut = Graph(nodes, graph.in_shape, _Given())
-        self.network = Network(cut, batch_size, training=True, threads=threads, input_gradient=True)
+        self.network = Network(cut, batch_size, training=True, dtype=dtype, threads=threads, input_gradient=True)
         self.network.load(arrays)
 
-    def forward(self) -> np.ndarray:
-        """The layer's output for what is in ``network.x``, (images, channels, rows, columns)."""
-        self.network.forward()
-        return images_of(self.network.loss.y, self.network.n)
+    def forward(self, images: np.ndarray) -> np.ndarray:
+        """The layer's output for preprocessed images; both are (images, channels, rows, columns)."""
+        network = self.network
+        lanes = np.zeros((network.blocks * network.lanes, *images.shape[1:]), network.dtype)
+        lanes[: len(images)] = images
+        network.x[...] = np.moveaxis(lanes.reshape(network.blocks, network.lanes, *images.shape[1:]), 1, 4)
+        network.set_batch(len(images))
+        network.forward()
+        return images_of(network.loss.y, network.n)
 
     def backward(self, gradient: np.ndarray) -> np.ndarray:
         """The gradient of the input of the last `forward`, for one of the output that is the same for all images."""
@@ -161,12 +175,7 @@ def gradient_support(
     Luo et al., "Understanding the effective receptive field in deep convolutional neural networks", NIPS 2016.
     """
     probe = Probe(graph, arrays, layer, len(images), threads)
-    network = probe.network
-    lanes = np.zeros((network.blocks * network.lanes, *graph.in_shape), network.dtype)
-    lanes[: len(images)] = images
-    network.x[...] = np.moveaxis(lanes.reshape(network.blocks, network.lanes, *graph.in_shape), 1, 4)
-    network.set_batch(len(images))
-    probe.forward()
+    probe.forward(images)
     channels = graph.shapes[layer][0]
     seed = np.zeros(graph.shapes[layer])
     seed[:, unit[0], unit[1]] = 1 + np.arange(channels) / channels

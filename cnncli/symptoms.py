@@ -12,9 +12,9 @@ from cnncli.diagnosis import Diagnosis, LayerState, Snapshot
 FACTOR = (
     1e-3  # gradients that shrink to this share between last and first layer vanish, those that grow as much explode
 )
-DEAD = 1 / 3  # share of a layer's units
+DEAD = 0.6  # share of a layer's units; deep layers of a fresh network may well have half of them off
 SATURATED = 1 / 2
-STEP = 0.1  # change of a layer's weights in one step, relative to them
+STEP = 0.3  # change of a layer's weights in one step, relative to them
 STEEP_ENOUGH = 0.05  # bounds on the product of slopes above this do not explain a vanished gradient
 
 

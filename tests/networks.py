@@ -27,7 +27,10 @@ def linear(out: int) -> dict[str, Any]:
 
 # name: shape of the images, layers; each ends in 4 units
 NETWORKS: dict[str, tuple[Shape, list[Any]]] = {
-    "plain": ((2, 6, 5), [conv(3, padding=1), "relu", {"max_pool2d": {"kernel_size": 2}}, linear(5), "relu", linear(4)]),
+    "plain": (
+        (2, 6, 5),
+        [conv(3, padding=1), "relu", {"max_pool2d": {"kernel_size": 2}}, linear(5), "relu", linear(4)],
+    ),
     "residual": (
         (1, 6, 6),
         [
@@ -81,6 +84,10 @@ NETWORKS: dict[str, tuple[Shape, list[Any]]] = {
             linear(4),
         ],
     ),
+    "read raw and rectified": (
+        (2, 3, 3),
+        [{**conv(3, kernel=2), "name": "a"}, {"relu": {}, "name": "b"}, {"add": {}, "inputs": ["a", "b"]}, linear(4)],
+    ),
     "one input to two inputs of a layer": ((1, 3, 3), [conv(2), {"add": {}, "inputs": ["conv2d_1"] * 2}, linear(4)]),
 }
 CLASSES = 4
@@ -117,8 +124,8 @@ def by_oracles(network: Network, x: np.ndarray, labels: np.ndarray, seed: int, s
     def answer(node: Any, dy: np.ndarray | None) -> Any:
         params = {k: network.param[f"{node.name}.{k}"].astype(float) for k in graph.plans[node.name].params}
         draw = Draw(seed, random.stream(node.name), step, network.lanes)
-        oracle = ORACLES[registry.name_of(node.layer)]
-        return oracle(node.layer, [values[i] for i in node.inputs], lambda s: np.zeros(s) if dy is None else dy, params, draw)
+        oracle, xs = ORACLES[registry.name_of(node.layer)], [values[i] for i in node.inputs]
+        return oracle(node.layer, xs, lambda shape: np.zeros(shape) if dy is None else dy, params, draw)
 
     for node in graph.nodes:
         copied = registry.name_of(node.layer) == "_copy"

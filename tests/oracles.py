@@ -42,11 +42,14 @@ class Oracle:
         The layer's parameters in the order of the function's arguments.
     options : mapping of str to str
         From the function's keywords to the layer's options.
+    fixed : mapping of str to str
+        From parameters to the options that take their place where there is nothing to train.
     """
 
     name: str
     params: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(
         self,
@@ -58,9 +61,11 @@ class Oracle:
     ) -> Answer:
         """The answer for inputs (n, channels, height, width); `gradient` gives that of the output from its shape."""
         plan = layer.plan([(x.shape[1], x.shape[2], x.shape[3]) for x in xs])
-        stored = {name: plan.params[name].dense(array) for name, array in params.items()}
+        stored = {name: getattr(layer, option) for name, option in self.fixed.items()}
+        stored |= {name: plan.params[name].dense(array) for name, array in params.items()}
         tensors = [*xs, *self.arguments(xs[0].shape, layer, draw), *(stored.get(name) for name in self.params)]
-        keywords = {keyword: getattr(layer, option) for keyword, option in self.options.items()} | self.keywords(layer, xs)
+        keywords = {keyword: getattr(layer, option) for keyword, option in self.options.items()}
+        keywords |= self.keywords(layer, xs)
         y = getattr(reference, self.name)(*tensors, **keywords)
         found = getattr(reference, f"{self.name}_backward")(gradient(y.shape), *tensors, **keywords)
         dxs, grads = found[: len(xs)], dict(zip(self.params, found[len(xs) :], strict=True))
@@ -95,10 +100,29 @@ class DropoutOracle(Oracle):
         return [((words & np.uint64(2**32 - 1)) >= np.uint64(layer.p * 2**32)).astype(float).reshape(shape)]
 
 
+@dataclass(frozen=True)
+class OneNumberOracle(Oracle):
+    """A function of one number: a parameter, or else an option."""
+
+    option: str = ""
+
+    def __call__(self, layer: Any, xs: Any, gradient: Any, params: Tensors, draw: Draw) -> Answer:
+        if params:
+            return super().__call__(layer, xs, gradient, params, draw)
+        number = getattr(layer, self.option)
+        y = getattr(reference, self.name)(*xs, number)
+        dx, _ = getattr(reference, f"{self.name}_backward")(gradient(y.shape), *xs, number)
+        return Answer(y, (dx,), {})
+
+
 _WINDOW = {option: option for option in ("kernel_size", "stride", "padding", "ceil_mode")}
 _CONV2D = {option: option for option in ("stride", "padding", "pad_value", "dilation", "groups", "flip")}
 
+_SHARPNESS = {"k": "k"}
+
 ORACLES: dict[str, Oracle] = {
+    "abs": Oracle("abs"),
+    "abs": Oracle("abs"),
     "add": Oracle("add"),
     "avg_pool2d": Oracle("avg_pool2d", options=_WINDOW),
     "batch_norm2d": Oracle("batch_norm2d", ("weight", "bias"), {"eps": "eps"}),
@@ -106,9 +130,19 @@ ORACLES: dict[str, Oracle] = {
     "conv2d": ConvolutionOracle("conv2d", ("weight", "bias"), _CONV2D),
     "dropout": DropoutOracle("dropout", options={"p": "p"}),
     "flatten": Oracle("flatten"),
+    "gain": Oracle("gain", ("weight",), fixed={"weight": "value"}),
+    "gain": OneNumberOracle("gain", ("weight",), option="value"),
     "global_avg_pool2d": Oracle("global_avg_pool2d"),
     "leaky_relu": Oracle("leaky_relu", options={"negative_slope": "slope"}),
     "linear": Oracle("linear", ("weight", "bias")),
     "max_pool2d": Oracle("max_pool2d", options=_WINDOW),
     "relu": Oracle("relu"),
+    "sigmoid": Oracle("sigmoid"),
+    "softabs": OneNumberOracle("softabs", ("k",), option="k"),
+    "softplus": OneNumberOracle("softplus", ("k",), option="k"),
+    "tanh": Oracle("tanh", options={"amplitude": "A", "slope": "S"}),
+    "sigmoid": Oracle("sigmoid"),
+    "softabs": Oracle("softabs", ("k",), fixed=_SHARPNESS),
+    "softplus": Oracle("softplus", ("k",), fixed=_SHARPNESS),
+    "tanh": Oracle("tanh", options={"amplitude": "A", "slope": "S"}),
 }

@@ -109,7 +109,7 @@ def poison(arrays: Iterable[np.ndarray]) -> None:
 
 
 def put(maps: np.ndarray, images: np.ndarray, unused: float) -> None:
-    """Images (n, channels, height, width) into lanes; `unused` into the other lanes of their blocks, NaN into the rest."""
+    """Images (n, channels, height, width) into lanes; `unused` into those left over, NaN into blocks left over."""
     blocks, lanes = maps.shape[0], maps.shape[4]
     full = np.full((blocks * lanes, *maps.shape[1:4]), np.nan)
     full[: -(-len(images) // lanes) * lanes] = unused
@@ -156,7 +156,8 @@ def expected(case: Case, n: int, lanes: int, *, whole: bool = False) -> Answer:
 
 def tensors(answer: Answer) -> Tensors:
     """Everything in an answer, by name."""
-    return {"y": answer.y} | {f"dx[{i}]": dx for i, dx in enumerate(answer.dxs)} | {f"d{k}": g for k, g in answer.grads.items()}
+    dxs = {f"dx[{i}]": dx for i, dx in enumerate(answer.dxs)}
+    return {"y": answer.y} | dxs | {f"d{name}": grad for name, grad in answer.grads.items()}
 
 
 def assert_close(actual: Answer, wanted: Answer, tolerance: float) -> None:

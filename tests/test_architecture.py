@@ -1,4 +1,4 @@
-"""The architecture, read from the sources: who imports whom, who may use what, how long files are, what is documented."""
+"""The architecture, read from the sources: who imports whom, who may use what, file lengths, docstrings."""
 
 from __future__ import annotations
 
@@ -56,8 +56,9 @@ NEVER = {  # what must not be imported by these, so that they stay free of array
     "numpy": r"cli|errors|registry|constraints|fields|yamlio|overrides|origin|sections|wiring|spec|schedules|signals",
     "PIL": r"_fast|layers\..+|losses\..+|optimizers\..+|spec|graph|network|training|evaluation|checkpoint",
 }
+ALLOCATING = {"zeros", "empty", "ones", "full", "array", "astype", "zeros_like", "empty_like", "concatenate"}
 SOFT_LIMIT, HARD_LIMIT = 300, 400
-LONG = {"cnncli/fields.py", "cnncli/spec.py", "tests/test_runs.py"}  # may pass the soft limit
+LONG = {"tests/test_runs.py", "tests/commands/test_train.py"}  # may pass the soft limit
 
 
 def name_of(path: Path) -> str:
@@ -152,8 +153,7 @@ def test_layers_neither_allocate_nor_name_a_precision(path: Path) -> None:
     assert "float32" not in text
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name in ("forward", "backward"):
-            allocating = {"zeros", "empty", "ones", "full", "array", "astype", "zeros_like", "empty_like", "concatenate"}
-            assert not _calls(node) & allocating, f"{path.name}: {node.name} allocates"
+            assert not _calls(node) & ALLOCATING, f"{path.name}: {node.name} allocates"
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda path: str(path.relative_to(ROOT)))
@@ -162,9 +162,10 @@ def test_files_are_short(path: Path) -> None:
     assert lines <= (HARD_LIMIT if str(path.relative_to(ROOT)) in LONG else SOFT_LIMIT)
 
 
-def test_exceptions_are_needed() -> None:
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_exceptions_are_needed(name: str) -> None:
     """A name leaves the list when its file has become short."""
-    assert all((ROOT / name).exists() for name in LONG)
+    assert (ROOT / name).read_text(encoding="utf-8").count("\n") > SOFT_LIMIT
 
 
 def _definitions(path: Path) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef, ast.ClassDef | None]]:
@@ -199,7 +200,8 @@ def test_everything_is_annotated_and_public_things_are_documented(path: Path) ->
 
 def _modules_after(code: str) -> set[str]:
     script = f"{code}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    return set(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split())
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 def test_starting_up_is_light() -> None:

@@ -17,7 +17,7 @@ COMMANDS = registry.names("commands")
 
 
 def _command(name: str) -> click.Command:
-    command = cnn.get_command(click.Context(cnn), name)  # type: ignore[attr-defined]
+    command = cnn.get_command(click.Context(cnn), name)
     assert isinstance(command, click.Command)
     return command
 
@@ -68,13 +68,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", _pages(), ids=lambda page: page.name)
 def test_commands_that_are_shown_exist(page: Path) -> None:
     """Names and options after ``cnn`` in blocks of code, and configs of this repository."""
-    for block in re.findall(r"^```(?:sh|bash|console|text)?\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"^```(?:sh|bash|console|text)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         for line in block.replace("\\\n", " ").splitlines():
             match = re.match(r"\s*(?:\$ )?cnn ([a-z]\w*)\b(.*)", line)
             if not match:
                 continue
             assert match[1] in COMMANDS, f"{page.name}: {line}"
-            known = {opt for parameter in _command(match[1]).params for opt in (*parameter.opts, *parameter.secondary_opts)}
+            known = {name for p in _command(match[1]).params for name in (*p.opts, *p.secondary_opts)}
             for option in re.findall(r"(?<=\s)--[a-z][\w-]*", match[2].partition("#")[0]):
                 assert option in known | {"--help"}, f"{page.name}: {line}"
             for config in re.findall(r"(?<=\s)configs/[\w.-]+\.yaml", line):

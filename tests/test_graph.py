@@ -36,7 +36,7 @@ def test_lenet5_counts_what_its_paper_counts() -> None:
 
 
 def test_lecun1989_counts_what_its_paper_counts() -> None:
-    """LeCun et al., "Backpropagation applied to handwritten zip code recognition", 1989: units, connections, weights."""
+    """LeCun et al., "Backpropagation applied to handwritten zip code recognition", 1989."""
     layers = [
         conv(12, 5, stride=2, padding=2, pad_value=-1.0, bias="matrix"),
         conv(12, 5, stride=2, padding=2, pad_value=-1.0, bias="matrix", table="lecun1989"),
@@ -50,7 +50,7 @@ def test_lecun1989_counts_what_its_paper_counts() -> None:
 
 @pytest.mark.parametrize("ceil_mode", [False, True])
 def test_output_size_is_the_number_of_windows(ceil_mode: bool) -> None:
-    """Counted one by one: windows inside the padded map, or with `ceil_mode` those that begin in the map or before it."""
+    """Counted one by one: windows inside the padded map, with `ceil_mode` also one that begins in the map."""
     for size in range(1, 12):
         for kernel in range(1, 5):
             for stride in range(1, 5):

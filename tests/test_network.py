@@ -112,6 +112,11 @@ def test_initial_weights_depend_on_seed_and_name_only() -> None:
     small.initialize(2)
     assert not np.array_equal(small.param["a.weight"], large.param["a.weight"])
     assert not small.param["a.bias"].any()
+    twins = Network(
+        build([{**conv(3), "name": "a"}, {**conv(3), "name": "b"}, linear(4)], (3, 5, 5)), 8, training=False
+    )
+    twins.initialize(1)
+    assert not np.array_equal(twins.param["a.weight"], twins.param["b.weight"])
 
 
 def test_load_is_the_reverse_of_arrays() -> None:
@@ -147,6 +152,40 @@ def test_mean_loss(n: int) -> None:
     assert network.mean_loss() == pytest.approx(values.mean(), rel=1e-12)
 
 
+@pytest.mark.parametrize(("size", "n"), [(8, 5), (96, 70)])
+def test_hits(size: int, n: int) -> None:
+    """The highest score, the first of equal ones, is at the target."""
+    network, _, labels = prepared("plain", size, n)
+    scores = np.random.default_rng(n).integers(0, 3, (n, CLASSES, 1, 1))
+    put(network.loss.y, scores, unused=9.0)
+    assert network.hits() == (scores[:, :, 0, 0].argmax(axis=1) == labels).sum()
+
+
+def test_frozen_layers_stay_as_they_are() -> None:
+    model = [{**conv(3), "frozen": True}, conv(2), {**conv(3), "frozen": True, "name": "late"}, linear(4)]
+    network = Network(build(model, (1, 8, 8)), 8, training=True)
+    network.initialize(0)
+    assert network.buffers("conv2d_2").dx is None  # nothing below is trained
+    assert network.buffers("late").dx is not None
+    rates = dict(zip(network.param, network.segments.rates, strict=True))
+    assert {name for name, rate in rates.items() if rate == 0} == {
+        "conv2d_1.weight", "conv2d_1.bias", "late.weight", "late.bias",
+    }  # fmt: skip
+    network.set_targets(np.zeros(8, np.int32))
+    before = {name: array.copy() for name, array in network.param.items()}
+    optimizer, segments = Sgd(weight_decay=0.1), network.segments
+    update = Update(
+        network.theta, network.grad, {}, segments.ends, segments.rates, segments.decays, network.kernels, 1
+    )  # fmt: skip
+    network.x[...] = 1
+    for _ in range(2):
+        network.forward(training=True)
+        network.backward()
+        optimizer.step(update, 0.1, 1)
+    for name, array in network.param.items():
+        assert np.array_equal(array, before[name]) == (rates[name] == 0), name
+
+
 def test_a_training_step_allocates_next_to_nothing() -> None:
     model = [conv(8, padding=1), "batch_norm2d", "relu", {"max_pool2d": {"kernel_size": 2}}, "dropout", linear(4)]
     network = Network(build(model, (3, 16, 16)), 64, training=True)
@@ -176,4 +215,3 @@ def test_a_training_step_allocates_next_to_nothing() -> None:
         tracemalloc.stop()
     assert peak < 20_000
     assert kept < 10_000
-

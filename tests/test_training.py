@@ -12,6 +12,8 @@ from tasks import trainer
 
 from cnncli.datasets.base import Images
 from cnncli.errors import Diverged
+from cnncli.optimizers.base import Update
+from cnncli.optimizers.sgd import Sgd
 from cnncli.training import EpochReport, Progress, StepReport, Trainer
 
 OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
@@ -83,24 +85,53 @@ def test_every_image_once_an_epoch_in_another_order(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(type(trained.preprocessing), "fill", fill)
     list(trained.fit())
-    epochs = [np.concatenate(seen[:STEPS]), np.concatenate(seen[STEPS:])]
-    for order in epochs:
+    first, second = np.concatenate(seen[:STEPS]), np.concatenate(seen[STEPS:])
+    for order in (first, second):
         np.testing.assert_array_equal(np.sort(order), np.arange(330))
-    assert not np.array_equal(*epochs)
+    assert not np.array_equal(first, second)
 
 
-def test_rows_are_means_over_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = trainer(("sgd", {"lr": 0.0}), epochs=1, validation=False)
-    losses, images = [], []
+def test_random_layers_get_the_number_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, steps = trainer(epochs=2, validation=False), []
+    dropout = trained.network.buffers("dropout_1")
+    real = trained.network.forward
+
+    def forward(training: bool = False, step: int = 0) -> None:
+        real(training=training, step=step)
+        steps.append((training, dropout.step))
+
+    monkeypatch.setattr(trained.network, "forward", forward)
+    list(trained.fit())
+    assert steps == [(True, step) for step in range(2 * STEPS)]
+
+
+def test_rows_are_means_over_the_images() -> None:
+    trained = trainer(epochs=2, validation=False)
+    losses, images, hits = [], [], 0
     for report in trained.fit():
         if isinstance(report, StepReport):
             losses.append(report.loss)
             images.append(report.images)
-    assert images == 6 * [50] + [30]
-    assert trained.progress.history[0]["train_loss"] == pytest.approx(np.average(losses, weights=images), rel=1e-12)
-    assert trained.progress.history[0]["train_accuracy"] == pytest.approx(
-        round(trained.progress.history[0]["train_accuracy"] * 330) / 330
-    )
+            hits += trained.network.hits()
+            continue
+        assert images == 6 * [50] + [30]
+        assert report.row["train_loss"] == pytest.approx(np.average(losses, weights=images), rel=1e-12)
+        assert report.row["train_accuracy"] == hits / 330
+        losses, images, hits = [], [], 0
+
+
+def test_the_rate_of_a_step_is_that_of_its_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, rates = trainer(epochs=2, validation=False), []
+    real = Sgd.step
+
+    def step(self: Sgd, u: Update, lr: float, t: int) -> None:
+        rates.append((t, lr))
+        real(self, u, lr, t)
+
+    monkeypatch.setattr(Sgd, "step", step)
+    list(trained.fit())
+    factors = [trained.schedule.factor((i + 0.5) / STEPS, 2) for i in range(2 * STEPS)]
+    assert rates == [(i + 1, pytest.approx(0.1 * factor)) for i, factor in enumerate(factors)]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)

@@ -1,10 +1,11 @@
-"""Pointwise arithmetic on activations: rectifiers, sums and copies of maps, dropout.
+"""Sums and copies of maps, and dropout.
 
-Every function walks over (block, channel) in parallel and over rows that are contiguous runs of columns x lanes; x and y may
-be the same memory.
+Every function walks over (block, channel) in parallel and over rows that are contiguous runs of columns x lanes; x and
+y may be the same memory.
 """
 from cython.parallel cimport prange
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memmove
 
 from cnncli._fast._maps cimport same
 from cnncli._fast._reduce cimport team
@@ -13,86 +14,46 @@ from cnncli._fast._types cimport real
 cdef extern from "philox.h" nogil:
     uint64_t philox(uint32_t key, uint64_t counter)
 
-
-def leaky_forward(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, double slope, int blocks, int threads):
-    """y = x where x > 0, else slope * x (slope 0: the rectifier; NaN stays NaN). x: IN; y: OUT."""
-    cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real)), i, j
-    cdef int piece, channels = x.shape[1]
-    cdef real s = <real>slope
-    cdef const real *source
-    cdef real *target
-    for piece in prange(blocks * channels, nogil=True, schedule="static",
-                        num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
-        for i in range(x.shape[2]):
-            source = &x[piece // channels, piece % channels, i, 0, 0]
-            target = &y[piece // channels, piece % channels, i, 0, 0]
-            if s == 0:
-                for j in range(run):
-                    target[j] = 0 if source[j] < 0 else source[j]
-            else:
-                for j in range(run):
-                    target[j] = s * source[j] if source[j] < 0 else source[j]
-
-
-def leaky_backward(const real[:, :, :, :, :] y, const real[:, :, :, :, :] dy, real[:, :, :, :, :] dx, double slope,
-                   int blocks, int threads):
-    """dx = dy where y > 0, else slope * dy (at 0 too). y, dy: IN; dx: OUT."""
-    cdef Py_ssize_t run = same(y.shape, y.strides, dy.shape, dy.strides, sizeof(real)), i, j
-    same(dx.shape, dx.strides, dy.shape, dy.strides, sizeof(real))
-    cdef int piece, channels = y.shape[1]
-    cdef real s = <real>slope
-    cdef const real *out
-    cdef const real *delta
-    cdef real *target
-    for piece in prange(blocks * channels, nogil=True, schedule="static",
-                        num_threads=team(threads, <double>blocks * channels * y.shape[2] * run)):
-        for i in range(y.shape[2]):
-            out = &y[piece // channels, piece % channels, i, 0, 0]
-            delta = &dy[piece // channels, piece % channels, i, 0, 0]
-            target = &dx[piece // channels, piece % channels, i, 0, 0]
-            for j in range(run):
-                target[j] = delta[j] if out[j] > 0 else s * delta[j]
+cdef extern from "pointwise.h" nogil:
+    void add_f32(const float *, const float *, float *, ptrdiff_t)
+    void add_f64(const double *, const double *, double *, ptrdiff_t)
 
 
 def copy(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int blocks, int threads):
     """y = x. x: IN; y: OUT."""
-    cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real)), i, j
-    cdef int piece, channels = x.shape[1]
-    cdef const real *source
-    cdef real *target
+    cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real)), i
+    cdef int piece, b, c, channels = x.shape[1]
     for piece in prange(blocks * channels, nogil=True, schedule="static",
                         num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
+        b = piece // channels
+        c = piece % channels
         for i in range(x.shape[2]):
-            source = &x[piece // channels, piece % channels, i, 0, 0]
-            target = &y[piece // channels, piece % channels, i, 0, 0]
-            for j in range(run):
-                target[j] = source[j]
+            memmove(&y[b, c, i, 0, 0], &x[b, c, i, 0, 0], sizeof(real) * run)
 
 
-def add(const real[:, :, :, :, :] a, const real[:, :, :, :, :] b, real[:, :, :, :, :] y, int blocks, int threads):
-    """y = a + b. a, b: IN; y: OUT, which may be a or b."""
-    cdef Py_ssize_t run = same(a.shape, a.strides, y.shape, y.strides, sizeof(real)), i, j
-    same(a.shape, a.strides, b.shape, b.strides, sizeof(real))
-    cdef int piece, channels = a.shape[1]
-    cdef const real *left
-    cdef const real *right
-    cdef real *target
+def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:, :, :, :, :] y, int blocks,
+        int threads):
+    """y = left + right. left, right: IN; y: OUT, which may be either of them."""
+    cdef Py_ssize_t run = same(left.shape, left.strides, y.shape, y.strides, sizeof(real)), i
+    same(left.shape, left.strides, right.shape, right.strides, sizeof(real))
+    cdef int piece, b, c, channels = left.shape[1]
     for piece in prange(blocks * channels, nogil=True, schedule="static",
-                        num_threads=team(threads, <double>blocks * channels * a.shape[2] * run)):
-        for i in range(a.shape[2]):
-            left = &a[piece // channels, piece % channels, i, 0, 0]
-            right = &b[piece // channels, piece % channels, i, 0, 0]
-            target = &y[piece // channels, piece % channels, i, 0, 0]
-            for j in range(run):
-                target[j] = left[j] + right[j]
+                        num_threads=team(threads, <double>blocks * channels * left.shape[2] * run)):
+        b = piece // channels
+        c = piece % channels
+        for i in range(left.shape[2]):
+            if real is float:
+                add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run)
+            else:
+                add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run)
 
 
 def dropout(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, double rate, unsigned int key, unsigned int step,
             int blocks, int threads):
     """y = x / (1 - rate) with probability 1 - rate, else 0; the same call on gradients is its backward pass.
 
-    The choice for an element depends on (key, step, place in the batch) alone: images of the two halves of a block share
-    the two words of one draw. x: IN; y: OUT.
+    The choice for an element depends on (key, step, place in the batch) alone: images of the two halves of a block
+    share the two words of one draw. x: IN; y: OUT.
     """
     cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real)), i, j, l
     cdef int piece, channels = x.shape[1], lanes = x.shape[4], half = lanes // 2

@@ -134,7 +134,7 @@ cdef void merge(real *stack, int size, int b, int blocks) noexcept nogil:
         n = n >> 1
     last = b + 1 == blocks
     n = b
-    while (n & 1) or (last and top > 0):
+    while top > 0 and (last or n & 1):
         for i in range(size):
             stack[(top - 1) * size + i] += stack[top * size + i]
         top = top - 1

@@ -1,4 +1,4 @@
-"""Losses: one value per image (double precision), scores for prediction, and the gradient in the same pass over classes.
+"""Losses: one value per image (double precision), scores for prediction, and the gradient in one pass over classes.
 
 Shapes: z [block, class, 1, 1, lane]; target and losses one element per lane of all blocks. Lanes beyond the `n` valid
 images get loss, scores and gradient zero.
@@ -6,7 +6,11 @@ images get loss, scores and gradient zero.
 from libc.math cimport exp, log
 from libc.stdint cimport int32_t
 
+from cnncli._fast._maps cimport same
 from cnncli._fast._types cimport real
+
+cdef extern from "vectormath.h" nogil:
+    float exp_f32(float)
 
 
 def softmax_cross_entropy(const real[:, :, :, :, :] z, const int32_t[::1] target, real[:, :, :, :, :] y,
@@ -15,30 +19,40 @@ def softmax_cross_entropy(const real[:, :, :, :, :] z, const int32_t[::1] target
 
     z, target (may be None): IN; y, losses: OUT. Targets must lie in 0 .. classes-1.
     """
-    cdef int classes = z.shape[1], lanes = z.shape[4], b, c, l, image
-    cdef double largest, total, e
+    cdef int classes = z.shape[1], lanes = same(z.shape, z.strides, y.shape, y.strides, sizeof(real)), b, c, l, image
+    cdef real[32] largest
+    cdef double[32] total
+    cdef const real *row
+    cdef real *out
     with nogil:
         for b in range(blocks):
+            row = &z[b, 0, 0, 0, 0]
+            for l in range(lanes):
+                largest[l] = row[l]
+                total[l] = 0
+            for c in range(1, classes):
+                row = &z[b, c, 0, 0, 0]
+                for l in range(lanes):
+                    largest[l] = largest[l] if row[l] <= largest[l] else row[l]
+            for c in range(classes):
+                row = &z[b, c, 0, 0, 0]
+                out = &y[b, c, 0, 0, 0]
+                for l in range(lanes):
+                    if real is float:
+                        out[l] = exp_f32(row[l] - largest[l])
+                    else:
+                        out[l] = exp(row[l] - largest[l])
+                    total[l] += out[l]
+            for c in range(classes):
+                out = &y[b, c, 0, 0, 0]
+                for l in range(lanes):
+                    out[l] = <real>(out[l] / total[l]) if b * lanes + l < n else 0
             for l in range(lanes):
                 image = b * lanes + l
                 if image >= n:
-                    for c in range(classes):
-                        y[b, c, 0, 0, l] = 0
                     losses[image] = 0
-                    continue
-                largest = z[b, 0, 0, 0, l]
-                for c in range(1, classes):
-                    if not z[b, c, 0, 0, l] <= largest:
-                        largest = z[b, c, 0, 0, l]
-                total = 0
-                for c in range(classes):
-                    e = exp(z[b, c, 0, 0, l] - largest)
-                    y[b, c, 0, 0, l] = <real>e
-                    total += e
-                for c in range(classes):
-                    y[b, c, 0, 0, l] = <real>(y[b, c, 0, 0, l] / total)
-                if target is not None:
-                    losses[image] = log(total) + largest - z[b, target[image], 0, 0, l]
+                elif target is not None:
+                    losses[image] = log(total[l]) + largest[l] - z[b, target[image], 0, 0, l]
 
 
 def softmax_cross_entropy_backward(const real[:, :, :, :, :] y, const int32_t[::1] target, real[:, :, :, :, :] dz,
@@ -54,6 +68,38 @@ def softmax_cross_entropy_backward(const real[:, :, :, :, :] y, const int32_t[::
                         dz[b, c, 0, 0, l] = <real>((y[b, c, 0, 0, l] - (1 if target[image] == c else 0)) * scale)
                     else:
                         dz[b, c, 0, 0, l] = 0
+
+
+def cross_entropy(const real[:, :, :, :, :] y, const int32_t[::1] target, double[::1] losses, double smallest, int n,
+                  int blocks):
+    """losses = -log max(y[target], smallest), NaN where any output is not finite. y, target: IN; losses: OUT."""
+    cdef int classes = y.shape[1], lanes = y.shape[4], b, c, l, image
+    cdef double p, total
+    for b in range(blocks):
+        for l in range(lanes):
+            image = b * lanes + l
+            if image >= n:
+                losses[image] = 0
+                continue
+            total = 0
+            for c in range(classes):
+                total += y[b, c, 0, 0, l]
+            p = y[b, target[image], 0, 0, l]
+            losses[image] = 0 * total - log(smallest if p < smallest else p)
+
+
+def cross_entropy_backward(const real[:, :, :, :, :] y, const int32_t[::1] target, real[:, :, :, :, :] dy,
+                           double smallest, double scale, int n, int blocks):
+    """dy = -scale / max(y, smallest) for the target class, 0 for the others. y, target: IN; dy: OUT."""
+    cdef int classes = y.shape[1], lanes = y.shape[4], b, c, l, image
+    cdef double p
+    for b in range(blocks):
+        for c in range(classes):
+            for l in range(lanes):
+                image = b * lanes + l
+                p = y[b, c, 0, 0, l]
+                dy[b, c, 0, 0, l] = (<real>(-scale / (smallest if p < smallest else p))
+                                     if image < n and target[image] == c else 0)
 
 
 def squared_error(const real[:, :, :, :, :] z, const int32_t[::1] target, double low, double high, double factor,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cnncli.model import Model
 
 
-def test_part(model: Model, data: Path | None) -> Dataset:
+def part_to_test(model: Model, data: Path | None) -> Dataset:
     """The part of `data`, or else of the network's own data, to test on, as far as headers tell."""
     from cnncli.datasets.base import open_data
     from cnncli.errors import DataError

@@ -65,7 +65,11 @@ def _values(found: Diagnosis, seen: list[Problem]) -> list[dict[str, Any]]:
         "losses": {str(snapshot.step): _number(snapshot.loss) for snapshot in found.snapshots},
         "problems": len(seen),
     }
-    return [*layers, *({"problem": problem.kind} | asdict(problem) for problem in seen), whole]
+    return [*layers, *({"problem": problem.kind} | _without_kind(problem) for problem in seen), whole]
+
+
+def _without_kind(problem: Problem) -> dict[str, Any]:
+    return {key: value for key, value in asdict(problem).items() if key != "kind"}
 
 
 def _number(value: Any) -> Any:

@@ -46,12 +46,12 @@ def command(
     Without CHECKPOINT the newest run's best one under runs/ is taken.
     """
     from cnncli.commands._checkpoint import load_model
-    from cnncli.commands._part import test_part
+    from cnncli.commands._part import part_to_test
     from cnncli.evaluation import evaluate
     from cnncli.rejection import reject
 
     model = load_model(checkpoint, threads)
-    part = test_part(model, data)
+    part = part_to_test(model, data)
     images = part.load(model.preprocessing.size, model.preprocessing.channels, model.classes)
     found = evaluate(model.network(batch_size), model.preprocessing, images.images, images.labels)
     if predictions:
@@ -118,14 +118,20 @@ def _text(model: Model, part: Dataset, found: Evaluation, rejection: Rejection |
     if len(model.classes) > 5:
         lines.append(f"top 5     {percent(found.top5)}")
     if rejection:
-        lines.append(
-            f"reject    {percent(rejection.share)}, where the two largest scores differ by less than {rejection.gap:.4g}: "
-            f"{rejection.errors:,} of the other {rejection.kept:,} are wrong"
-        )
+        lines.append(f"reject    {percent(rejection.share)} {_kept(rejection)}")
     columns = zip(model.classes, scores.images, scores.precision, scores.recall, scores.f1, strict=True)
     rows = [(name, f"{images:,}", *map(percent, shares)) for name, images, *shares in columns]
     lines += ["", table(("class", "images", "precision", "recall", "F1"), rows), "", _confusion(model.classes, found)]
     return "\n".join(lines)
+
+
+def _kept(rejection: Rejection) -> str:
+    if not rejection.kept:
+        return "(nothing less leaves 1 % wrong)"
+    return (
+        f"(two largest scores closer than {rejection.gap:.4g}), "
+        f"{rejection.errors:,} of the other {rejection.kept:,} are wrong"
+    )
 
 
 def _confusion(classes: Sequence[str], found: Evaluation) -> str:

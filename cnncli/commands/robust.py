@@ -87,11 +87,11 @@ def command(
 
 def _load(checkpoints: Sequence[Path], data: Path | None, threads: int | None) -> list[tuple[str, Model, Images]]:
     """Every network with the images it is tested on."""
-    from cnncli.commands._part import test_part
+    from cnncli.commands._part import part_to_test
     from cnncli.model import Model
 
     models = [Model.load(path, threads) for path in checkpoints]
-    part = test_part(models[0], data)
+    part = part_to_test(models[0], data)
     names = [str(path) for path in checkpoints]
     if len(set(names)) < len(names):
         raise click.UsageError("the same checkpoint is named twice")

@@ -248,6 +248,7 @@ def _inputs(graph: Graph, model: Model | None, image: Path | None) -> tuple[np.n
 
     from cnncli import random
     from cnncli.datasets._images import decode_image
+    from cnncli.explain import preprocessed
 
     channels, height, width = graph.in_shape
     if image is None:
@@ -256,10 +257,9 @@ def _inputs(graph: Graph, model: Model | None, image: Path | None) -> tuple[np.n
         return grey, random.normal(0, random.stream("receptive-field"), int(np.prod(shape))).reshape(shape)
     canvas = decode_image(image, (height, width), channels)
     if model:
-        scale, shift = model.preprocessing.factors(canvas.dtype)
-    else:
-        scale, shift = 1 / (canvas.std(axis=(0, 1)) + 1), -canvas.mean(axis=(0, 1)) / (canvas.std(axis=(0, 1)) + 1)
-    return canvas, np.moveaxis(canvas * scale + shift, 2, 0)[np.newaxis]
+        return canvas, preprocessed(model, canvas)
+    mean, deviation = canvas.mean(axis=(0, 1)), canvas.std(axis=(0, 1)) + 1
+    return canvas, np.moveaxis((canvas - mean) / deviation, 2, 0)[np.newaxis]
 
 
 def _winner(model: Model, pixels: np.ndarray, label: str | None) -> tuple[int, float]:

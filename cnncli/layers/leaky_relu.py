@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnncli.fields import field, positive
-from cnncli.layers.base import Buffers, Layer, LayerPlan, Shape
+from cnncli.layers._pointwise import Function, Pointwise
+from cnncli.layers.base import Buffers
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeakyRelu(Layer):
+class LeakyRelu(Pointwise):
     """y = x where x > 0, else slope x; the gradient at 0 is the slope.
 
     References
@@ -22,15 +22,11 @@ class LeakyRelu(Layer):
 
     slope: float = field(positive, default=0.01, doc="slope below zero")
 
-    def plan(self, in_shapes: Sequence[Shape]) -> LayerPlan:
-        return LayerPlan(out_shape=in_shapes[0], reads=frozenset("y"), in_place=True)
+    function = Function.LEAKY_RELU
+    from_output = True
 
-    def forward(self, b: Buffers, training: bool) -> None:
-        b.kernels.elementwise.leaky_forward(b.x, b.y, self.slope, b.blocks, b.threads)
-
-    def backward(self, b: Buffers) -> None:
-        if b.dx is not None:
-            b.kernels.elementwise.leaky_backward(b.y, b.dy, b.dx, self.slope, b.blocks, b.threads)
+    def numbers(self, b: Buffers) -> tuple[float, float]:
+        return self.slope, 0.0
 
     def choices(self, b: Buffers) -> np.ndarray:
         return b.y > 0

@@ -18,10 +18,6 @@ class SquaredError(Loss):
         """Factor before one image's sum of squares."""
         raise AssertionError(f"{type(self).__name__} has no factor")
 
-    def mean(self, n: int) -> float:
-        """Factor that combines the losses of a batch of n images."""
-        return 1.0 / n
-
     def forward(self, b: LossBuffers) -> None:
         b.kernels.elementwise.copy(b.x, b.y, b.blocks, 1)
         if b.target is not None:
@@ -30,5 +26,5 @@ class SquaredError(Loss):
             )
 
     def backward(self, b: LossBuffers) -> None:
-        scale = self.factor(b.x.shape[1]) * self.mean(b.n)
+        scale = self.factor(b.x.shape[1]) * self.weight(b.n)
         b.kernels.loss.squared_error_backward(b.x, b.target, b.dx, *self.targets, scale, b.n, b.blocks)

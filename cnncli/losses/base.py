@@ -15,7 +15,7 @@ class LossBuffers:
     Attributes
     ----------
     x, y, dx : ndarray
-        The network's output, the scores made from it, and the gradient of the mean loss.
+        The network's output, the scores made from it, and the gradient of the losses' weighted sum (see `weight`).
     target : ndarray of int32
     losses : ndarray of float64
         One per image.
@@ -39,6 +39,7 @@ class Loss:
     """Base of all losses: one frozen keyword-only dataclass per file, found by its file's name."""
 
     probabilities = False  # whether the scores are probabilities
+    of_probabilities = False  # whether the network's outputs have to be probabilities already
 
     def plan(self, out_shape: Shape, classes: int | None) -> None:
         """Check that the network ends in one unit per class.
@@ -53,6 +54,14 @@ class Loss:
             raise ShapeError(f"the network ends in maps of {height}x{width}; end it with linear or global_avg_pool2d")
         if classes is not None and features != classes:
             raise ShapeError(f"the network has {features} outputs, the data has {classes} classes")
+
+    def weight(self, n: int) -> float:
+        """What the loss of one image counts for in what training minimises, in a batch of n images."""
+        return 1.0 / n
+
+    def remark(self, b: LossBuffers) -> str | None:
+        """What the user should be told about the outputs of the last batch, if anything."""
+        return None
 
     def forward(self, b: LossBuffers) -> None:
         """Write the scores ``b.y`` and, where there are targets, ``b.losses``."""

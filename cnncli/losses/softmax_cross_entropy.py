@@ -24,4 +24,4 @@ class SoftmaxCrossEntropy(Loss):
         b.kernels.loss.softmax_cross_entropy(b.x, b.target, b.y, b.losses, b.n, b.blocks)
 
     def backward(self, b: LossBuffers) -> None:
-        b.kernels.loss.softmax_cross_entropy_backward(b.y, b.target, b.dx, 1.0 / b.n, b.n, b.blocks)
+        b.kernels.loss.softmax_cross_entropy_backward(b.y, b.target, b.dx, self.weight(b.n), b.n, b.blocks)

@@ -26,7 +26,8 @@ def test_images(kind: str, lanes: int, n: int, dtype: str, variant: str) -> None
     _fast.kernels(dtype, variant).pack.from_images(PIXELS[kind], indices, SCALE, SHIFT, x, 2)
     blocks = -(-n // lanes)
     images = np.moveaxis(x[:blocks], 4, 1).reshape(blocks * lanes, 3, 4, 5)
-    wanted = np.moveaxis(PIXELS[kind][indices] * SCALE + SHIFT, 3, 1)
+    values = PIXELS[kind][indices] * (257.0 if kind == "uint8" else 1.0)  # 8 bits are taken as 16
+    wanted = np.moveaxis(values * SCALE + SHIFT, 3, 1)
     np.testing.assert_allclose(images[:n], wanted, rtol=1e-6 if dtype == "float32" else 1e-12, atol=1e-6)
     np.testing.assert_array_equal(images[n:], 0)
     assert np.isnan(wide).sum() == wide.size - images.size  # nothing else was touched

@@ -18,10 +18,13 @@ def maps(*shape: int, lanes: int = 8) -> np.ndarray:
     return np.zeros((1, *shape, lanes))
 
 
-def _conv(x: np.ndarray, w: np.ndarray, y: np.ndarray, **changes: int) -> None:
-    values = {"stride": 1, "dilation": 1, "groups": 1, "blocks": 1} | changes
-    stride, dilation, groups, blocks = values.values()
-    K.conv2d.forward(x, w, None, y, REAL, INDEX, stride, stride, dilation, dilation, groups, blocks, 1)
+def _conv(
+    x: np.ndarray, w: np.ndarray, y: np.ndarray, stride: int = 1, dilation: int = 1, groups: int = 1, blocks: int = 1
+) -> None:
+    K.conv2d.forward(
+        x, w, None, y, REAL, INDEX, stride_h=stride, stride_w=stride, dilation_h=dilation, dilation_w=dilation,
+        flip=False, groups=groups, accumulate=False, blocks=blocks, threads=1,
+    )  # fmt: skip
 
 
 REFUSED: dict[str, Callable[[], None]] = {
@@ -53,7 +56,7 @@ REFUSED: dict[str, Callable[[], None]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="shape|lanes|contiguous"):
+    with pytest.raises(ValueError, match=r"shape|lanes|contiguous"):
         REFUSED[name]()
 
 

@@ -93,7 +93,8 @@ def test_threads_are_woken_for_large_work_only(pixels: int, threads: int) -> Non
     """Or else the tests that compare thread counts would compare one thread with itself."""
     code = (
         "import os, numpy as np; from cnncli import _fast\n"
-        f"x = np.ones((4, 4, {pixels}, {pixels}, 32)); y = np.empty_like(x); before = len(os.listdir('/proc/self/task'))\n"
+        f"x = np.ones((4, 4, {pixels}, {pixels}, 32)); y = np.empty_like(x)\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
         "_fast.kernels('float64').elementwise.copy(x, y, 4, 3)\n"
         "assert (x == y).all(); print(1 + len(os.listdir('/proc/self/task')) - before)"
     )

@@ -17,12 +17,12 @@ CASES = [case for case in ROWS if case.type == "batch_norm2d"]
 @pytest.mark.parametrize(("size", "n"), [(8, 5), (33, 33), (96, 70)])
 def test_running_averages(case: Case, size: int, n: int) -> None:
     rig, layer = Rig(case, size), case.layer()
-    assert isinstance(layer.momentum, float)  # type: ignore[attr-defined]
+    momentum: float = layer.momentum  # type: ignore[attr-defined]
     mean, var = np.zeros(case.in_shapes[0][0]), np.ones(case.in_shapes[0][0])
     for shift in (0, 5):
         (x,) = inputs(case, n)
         rig.forward([x + shift], parameters(case))
-        mean, var = reference.batch_norm2d_running(x + shift, mean, var, momentum=layer.momentum)  # type: ignore[attr-defined]
+        mean, var = reference.batch_norm2d_running(x + shift, mean, var, momentum=momentum)
     np.testing.assert_allclose(rig.buffers.state["running_mean"], mean, rtol=1e-12)
     np.testing.assert_allclose(rig.buffers.state["running_var"], var, rtol=1e-12)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,46 @@ from cnncli.spec import INPUT, Node
 TOLERANCE = {"float32": 2e-6, "float64": 1e-12}
 
 
-def _coded(loss: Any, labels: np.ndarray, classes: int) -> np.ndarray:
-    return reference.code_targets(labels, classes, off=loss.targets[0], on=loss.targets[1])
-
-
-def _one_hot(loss: Any, labels: np.ndarray, classes: int) -> np.ndarray:
-    return reference.code_targets(labels, classes)
-
-
 def _same(outputs: np.ndarray) -> np.ndarray:
     return outputs
 
 
-# what the scores are, what the targets are
-ORACLES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[..., np.ndarray]]] = {
-    "mean_squared_error": (_same, _coded),
-    "softmax_cross_entropy": (reference.softmax, _one_hot),
+@dataclass(frozen=True)
+class Oracle:
+    """How ``reference.<name>`` stands for a loss.
+
+    Attributes
+    ----------
+    scores : callable
+        From the network's outputs to the scores.
+    outputs : callable
+        From any numbers to outputs that the loss takes.
+    coded : bool
+        Whether the loss has targets of its own for each class instead of 0 and 1.
+    keywords : tuple of str
+        Options that the function takes too.
+    """
+
+    scores: Callable[[np.ndarray], np.ndarray] = _same
+    outputs: Callable[[np.ndarray], np.ndarray] = _same
+    coded: bool = False
+    keywords: tuple[str, ...] = ()
+
+    def target(self, loss: Any, labels: np.ndarray, classes: int) -> np.ndarray:
+        off, on = loss.targets if self.coded else (0.0, 1.0)
+        return reference.code_targets(labels, classes, off=off, on=on)
+
+
+ORACLES = {
+    "cross_entropy": Oracle(outputs=reference.softmax),
+    "mean_squared_error": Oracle(coded=True),
+    "softmax_cross_entropy": Oracle(scores=reference.softmax),
+    "sum_squared_error": Oracle(coded=True, keywords=("half",)),
 }
-OPTIONS: dict[str, list[dict[str, Any]]] = {"mean_squared_error": [{}, {"targets": (-1.0, 1.5)}]}
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "mean_squared_error": [{}, {"targets": (-1.0, 1.5)}],
+    "sum_squared_error": [{}, {"half": False, "targets": (-1.0, 1.0)}, {"reduction": "mean"}],
+}
 CASES = [(name, options) for name in registry.names("losses") for options in OPTIONS.get(name, [{}])]
 KERNELS = [(variant, dtype) for variant in _fast.available() for dtype in TOLERANCE]
 
@@ -57,11 +80,10 @@ def test_every_loss_has_an_oracle() -> None:
 @pytest.mark.parametrize(("size", "n"), [(1, 1), (8, 5), (33, 33), (96, 70)])
 @pytest.mark.parametrize("classes", [2, 10, 137])
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_loss(
-    name: str, options: dict[str, Any], classes: int, size: int, n: int, dtype: str, variant: str
-) -> None:
+def test_loss(name: str, options: dict[str, Any], classes: int, size: int, n: int, dtype: str, variant: str) -> None:
     rng = np.random.default_rng(classes + n)
-    outputs = (3 * rng.normal(size=(n, classes, 1, 1))).astype(np.float32).astype(float)
+    oracle = ORACLES[name]
+    outputs = oracle.outputs(3 * rng.normal(size=(n, classes, 1, 1))).astype(np.float32).astype(float)
     labels = rng.integers(0, classes, n, np.int32)
     network = build(name, options, classes, size, dtype=dtype, variant=variant)
     loss, b = network.graph.loss, network.loss
@@ -71,14 +93,15 @@ def test_loss(
     loss.forward(b)
     loss.backward(b)
 
-    scores, code = ORACLES[name]
-    target = code(loss, labels, classes)
-    wanted = getattr(reference, name)(outputs, target, reduction="none")
+    target = oracle.target(loss, labels, classes)
+    keywords = {keyword: getattr(loss, keyword) for keyword in oracle.keywords}
+    wanted = getattr(reference, name)(outputs, target, reduction="none", **keywords)
     tolerance = TOLERANCE[dtype]
     np.testing.assert_allclose(b.losses[:n], wanted, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(network.mean_loss(), wanted.mean(), rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(network.scores(), scores(outputs)[:, :, 0, 0], rtol=tolerance, atol=tolerance)
-    (gradient,) = getattr(reference, f"{name}_backward")(outputs, target, reduction="mean")
+    np.testing.assert_allclose(network.scores(), oracle.scores(outputs)[:, :, 0, 0], rtol=tolerance, atol=tolerance)
+    reduction = getattr(loss, "reduction", "mean")
+    (gradient,) = getattr(reference, f"{name}_backward")(outputs, target, reduction=reduction, **keywords)
     smallest = tolerance * max(np.abs(gradient).max(), 1 / n)  # a probability near 1 loses digits as p - 1
     np.testing.assert_allclose(take(b.dx, n), gradient, rtol=tolerance, atol=smallest)
     for unused in (take(b.dx[: b.blocks])[n:], b.losses[n : b.blocks * network.lanes]):
@@ -93,7 +116,9 @@ def test_softmax_of_extreme_outputs(dtype: str) -> None:
     put(network.x, outputs[:, :, None, None], unused=0)
     network.set_targets(np.array([1, 2, 0, 2], np.int32))
     network.forward()
-    np.testing.assert_allclose(network.scores(), [[1, 0, 0], [1 / 3] * 3, [1, 0, 0], [0.5, 0.5, 0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        network.scores(), np.array([[1, 0, 0], 3 * [1 / 3], [1, 0, 0], [0.5, 0.5, 0]]), rtol=1e-6
+    )
     np.testing.assert_allclose(network.loss.losses[:4], [2e4, np.log(3), 0, 1e30], rtol=1e-6)
     network.backward()
     assert network.dx is not None
@@ -104,12 +129,15 @@ def test_softmax_of_extreme_outputs(dtype: str) -> None:
 @pytest.mark.parametrize("name", registry.names("losses"))
 def test_broken_outputs_show_in_the_loss(name: str, bad: float) -> None:
     """Training must see that it diverged, wherever in the batch."""
+    labels = np.array([0, 1, 2, 0, 1], np.int32)
     for place in np.ndindex(5, 3):
         network = build(name, {}, 3, 5)
+        if network.graph.loss.of_probabilities and place[1] != labels[place[0]]:
+            continue  # only the target's probability enters
         outputs = np.zeros((5, 3))
         outputs[place] = bad
         put(network.x, outputs[:, :, None, None], unused=0)
-        network.set_targets(np.array([0, 1, 2, 0, 1], np.int32))
+        network.set_targets(labels)
         network.forward()
         assert not np.isfinite(network.mean_loss())
 

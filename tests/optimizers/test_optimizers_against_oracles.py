@@ -38,14 +38,13 @@ STEPS = 5
 def make_update(optimizer: Optimizer, dtype: str, variant: str | None = None, threads: int = 1) -> Update:
     """Random parameters and gradients, zero slots."""
     segments, rng = Segments.of(PARAMS), np.random.default_rng(0)
-    vectors = [aligned((segments.size,), dtype) for _ in range(2)]
-    for vector in vectors:
+    theta, grad = aligned((segments.size,), dtype), aligned((segments.size,), dtype)
+    for vector in (theta, grad):
         for view in segments.views(vector).values():
             view[...] = rng.normal(size=view.shape)
     slots = {name: aligned((segments.size,), dtype) for name in optimizer.slots()}
-    return Update(
-        *vectors, slots, segments.ends, RATES, segments.decays, _fast.kernels(dtype, variant), threads
-    )
+    kernels = _fast.kernels(dtype, variant)
+    return Update(theta, grad, slots, segments.ends, RATES, segments.decays, kernels, threads)
 
 
 def wanted_steps(name: str, options: dict[str, Any], u: Update) -> tuple[np.ndarray, list[np.ndarray]]:

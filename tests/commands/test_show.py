@@ -1,0 +1,145 @@
+"""``cnn show``: pictures of a trained network, and what is said about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cnn
+from PIL import Image
+
+from cnncli import explain
+from cnncli.model import Model
+
+IMAGE = "digits/1/1.png"
+
+
+def picture(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_filters(cnn: Cnn, trained: Path) -> None:
+    done = cnn("show", "filters", str(trained))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("conv2d_1: 4 kernels of 1x3x3, ")
+    assert done.out.endswith("; written to filters.png\n")
+    assert len(np.unique(picture("filters.png"))) > 20
+    values = json.loads(cnn("show", "filters", str(trained), "--layer", "linear_1", "-o", "l.png", "--json").out)
+    weight = Model.load(trained).network(1).arrays()["linear_1.weight"]
+    assert values["shape"] == [3, 4, 4, 3]
+    assert values["max"] == float(str(weight.max()))
+    assert values["output"] == "l.png"
+
+
+def test_maps(cnn: Cnn, trained: Path, digits: Path) -> None:
+    *layers, last = map(json.loads, cnn("show", "maps", str(trained), IMAGE, "--json").out.splitlines())
+    assert [layer["layer"] for layer in layers] == ["conv2d_1", "batch_norm2d_1", "relu_1", "dropout_1", "linear_1"]
+    assert layers[0]["shape"] == [4, 4, 3]
+    assert layers[2]["min"] == 0 < layers[2]["zero"] < 1
+    assert last["class"] in "012"
+    tall = picture("maps.png")
+    one = cnn("show", "maps", str(trained), IMAGE, "--layer", "relu_1", "-o", "one.png")
+    assert "written to one.png" in one.out
+    assert picture("one.png").shape[0] < tall.shape[0]
+
+
+def test_maps_are_what_the_network_computes(cnn: Cnn, trained: Path, digits: Path) -> None:
+    model = Model.load(trained)
+    pixels = model.decode([IMAGE])[0]
+    maps = explain.feature_maps(model, pixels)
+    np.testing.assert_array_equal(maps["relu_1"], np.maximum(maps["batch_norm2d_1"], 0))
+    np.testing.assert_array_equal(maps["dropout_1"], maps["relu_1"])
+    arrays = model.network(1).arrays()
+    scores = arrays["linear_1.weight"] @ maps["dropout_1"].ravel() + arrays["linear_1.bias"]
+    np.testing.assert_allclose(maps["linear_1"].ravel(), scores, rtol=1e-5)
+    shares = np.exp(scores - scores.max())
+    np.testing.assert_allclose(model.scores(pixels[None])[0], shares / shares.sum(), rtol=1e-4)
+
+
+def test_receptive_field(cnn: Cnn, trained: Path, digits: Path) -> None:
+    for source in (str(trained), "tiny.yaml"):
+        done = cnn("show", "receptive-field", source, "--json")
+        values = json.loads(done.out)
+        assert values == {
+            "layer": "dropout_1", "unit": [2, 1], "rows": [2, 5], "columns": [1, 4], "pixels": 9, "pixels_used": 9,
+            "output": "receptive-field.png",
+        }  # fmt: skip
+    args = ("--layer", "linear_1", "--image", IMAGE, "-o", "rf.png")
+    assert "sees rows 0 to 5, columns 0 to 4 of 6x5" in cnn("show", "receptive-field", str(trained), *args).out
+    assert (picture("rf.png") == (230, 30, 30)).all(axis=2).any()
+    done = cnn("show", "receptive-field", "tiny.yaml", "model.conv2d_1.kernel_size=2", "--unit", "0,0", "--json")
+    assert json.loads(done.out)["rows"] == [0, 2]
+
+
+def test_saliency(cnn: Cnn, trained: Path, digits: Path) -> None:
+    values = json.loads(cnn("show", "saliency", str(trained), IMAGE, "--json").out)
+    model = Model.load(trained)
+    pixels = model.decode([IMAGE])[0]
+    label = model.classes.index(values["class"])
+    found = explain.saliency(model, pixels, label)
+    assert found.shape == (6, 5)
+    assert values["max"] == found.max() > 0
+
+    def output(image: np.ndarray) -> float:
+        return float(explain.feature_maps(model, image)["linear_1"][label, 0, 0])
+
+    difference = 0.0
+    for change in (1, -1):
+        moved = pixels.copy()
+        moved[2, 2, 0] = int(moved[2, 2, 0]) + change
+        difference += change * output(moved)
+    assert abs(difference) * 255 / 2 == pytest.approx(found[2, 2], rel=0.05, abs=1e-3)
+    other = "012"[label - 1]
+    assert json.loads(cnn("show", "saliency", str(trained), IMAGE, "--class", other, "--json").out)["class"] == other
+
+
+def test_occlusion(cnn: Cnn, trained: Path, digits: Path) -> None:
+    values = json.loads(cnn("show", "occlusion", str(trained), IMAGE, "--size", "2", "--json").out)
+    assert values["lowest"] <= values["score"]
+    model = Model.load(trained)
+    pixels = model.decode([IMAGE])[0]
+    label = model.classes.index(values["class"])
+    found = explain.occlusion(model, pixels, label, 2, 1)
+    assert found[values["row"], values["column"]] == found.min()
+    mean = round(model.preprocessing.mean[0] * 255)
+    corners = []
+    for row, column in ((0, 0), (4, 0), (0, 3), (4, 3)):
+        covered = pixels.copy()
+        covered[row : row + 2, column : column + 2] = mean
+        corners.append(model.scores(covered[None])[0, label])
+    np.testing.assert_allclose(found[[0, 5, 0, 5], [0, 0, 4, 4]], corners, rtol=1e-6)
+    whole = explain.occlusion(model, pixels, label, 9, 4)
+    assert np.unique(whole).size == 1
+
+
+def test_steps_of_the_square_reach_the_border() -> None:
+    assert explain._starts(10, 4, 4) == [0, 4, 6]
+    assert explain._starts(10, 4, 3) == [0, 3, 6]
+    assert explain._starts(3, 4, 2) == [0]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["filters", "none.npz"], 66, "no such checkpoint"),
+        (["filters", "RUN", "--layer", "relu_1"], 2, "layer 'relu_1' has no kernels; with kernels: conv2d_1, linear_1"),
+        (["filters", "RUN", "--layer", "conv1"], 2, "there is no layer 'conv1'; did you mean 'conv2d_1'?"),
+        (["filters", "RUN", "-o", "x.jpg"], 2, "must end in .png"),
+        (["filters", "RUN", "-o", "no/x.png"], 73, "cannot be written"),
+        (["maps", "RUN", "no.png"], 66, "no.png: there is no such file"),
+        (["maps", "RUN", IMAGE, "--layer", "x"], 2, "there is no layer 'x'"),
+        (["receptive-field", "RUN", "train.seed=1"], 2, "a checkpoint's network cannot be changed"),
+        (["receptive-field", "RUN", "--unit", "4,0"], 2, "the maps of dropout_1 have 4 rows, 3 columns"),
+        (["receptive-field", "RUN", "--unit", "4"], 2, "'4' is no place on a map"),
+        (["saliency", "RUN", IMAGE, "--class", "7"], 2, "there is no such class; allowed: 0, 1, 2"),
+        (["occlusion", "RUN", IMAGE, "--size", "6"], 2, "the network's images have 6x5 pixels"),
+        (["occlusion", "RUN", IMAGE, "--size", "2", "--stride", "3"], 2, "would skip pixels"),
+    ],
+)
+def test_refusals(cnn: Cnn, trained: Path, digits: Path, args: list[str], code: int, message: str) -> None:
+    done = cnn("show", *(str(trained) if arg == "RUN" else arg for arg in args))
+    assert (done.code, done.out) == (code, "")
+    assert message in done.err
