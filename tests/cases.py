@@ -122,13 +122,6 @@ _SHARP: list[tuple[Options, Shape]] = [
     ({"k": 7.0, "trained": True}, (1, 1, 1)),
 ]
 
-_SHARP: list[tuple[Options, Shape]] = [
-    *_ANY,
-    ({"k": 1e4}, (2, 3, 3)),
-    ({"k": 0.5, "trained": True}, (3, 4, 2)),
-    ({"trained": True}, (4, 8, 4)),
-]
-
 # Options, then the shapes of the inputs. A map of 8x4 fills a page of memory, which makes the workspace shift channels.
 _TABLE: dict[str, list[Any]] = {
     "conv2d": _CONVOLUTIONS,
@@ -145,12 +138,6 @@ _TABLE: dict[str, list[Any]] = {
     "softabs": [*_ANY, *_SHARP],
     "gain": [*_ANY, ({"per": "layer"}, (4, 3, 5)), ({"per": "layer"}, (1, 1, 1)), ({"value": -1.5}, (3, 2, 4))],
     "leaky_relu": [*_ANY, ({"slope": 0.2}, (3, 3, 2)), ({"slope": 1.5}, (2, 2, 2))],
-    "sigmoid": _ANY,
-    "tanh": [*_ANY, ({"A": 1.7159, "S": 0.6666667}, (3, 3, 2))],
-    "softplus": _SHARP,
-    "abs": _ANY,
-    "softabs": _SHARP,
-    "gain": [*_ANY, ({"per": "layer"}, (3, 3, 2)), ({"per": "layer"}, (1, 1, 1)), ({"value": -0.5}, (2, 2, 2))],
     "dropout": [*_ANY, ({"p": 0.0}, (2, 3, 3)), ({"p": 0.9}, (3, 4, 4))],
     "flatten": _ANY,
     "add": [

@@ -100,28 +100,12 @@ class DropoutOracle(Oracle):
         return [((words & np.uint64(2**32 - 1)) >= np.uint64(layer.p * 2**32)).astype(float).reshape(shape)]
 
 
-@dataclass(frozen=True)
-class OneNumberOracle(Oracle):
-    """A function of one number: a parameter, or else an option."""
-
-    option: str = ""
-
-    def __call__(self, layer: Any, xs: Any, gradient: Any, params: Tensors, draw: Draw) -> Answer:
-        if params:
-            return super().__call__(layer, xs, gradient, params, draw)
-        number = getattr(layer, self.option)
-        y = getattr(reference, self.name)(*xs, number)
-        dx, _ = getattr(reference, f"{self.name}_backward")(gradient(y.shape), *xs, number)
-        return Answer(y, (dx,), {})
-
-
 _WINDOW = {option: option for option in ("kernel_size", "stride", "padding", "ceil_mode")}
 _CONV2D = {option: option for option in ("stride", "padding", "pad_value", "dilation", "groups", "flip")}
 
 _SHARPNESS = {"k": "k"}
 
 ORACLES: dict[str, Oracle] = {
-    "abs": Oracle("abs"),
     "abs": Oracle("abs"),
     "add": Oracle("add"),
     "avg_pool2d": Oracle("avg_pool2d", options=_WINDOW),
@@ -131,16 +115,11 @@ ORACLES: dict[str, Oracle] = {
     "dropout": DropoutOracle("dropout", options={"p": "p"}),
     "flatten": Oracle("flatten"),
     "gain": Oracle("gain", ("weight",), fixed={"weight": "value"}),
-    "gain": OneNumberOracle("gain", ("weight",), option="value"),
     "global_avg_pool2d": Oracle("global_avg_pool2d"),
     "leaky_relu": Oracle("leaky_relu", options={"negative_slope": "slope"}),
     "linear": Oracle("linear", ("weight", "bias")),
     "max_pool2d": Oracle("max_pool2d", options=_WINDOW),
     "relu": Oracle("relu"),
-    "sigmoid": Oracle("sigmoid"),
-    "softabs": OneNumberOracle("softabs", ("k",), option="k"),
-    "softplus": OneNumberOracle("softplus", ("k",), option="k"),
-    "tanh": Oracle("tanh", options={"amplitude": "A", "slope": "S"}),
     "sigmoid": Oracle("sigmoid"),
     "softabs": Oracle("softabs", ("k",), fixed=_SHARPNESS),
     "softplus": Oracle("softplus", ("k",), fixed=_SHARPNESS),
