@@ -104,7 +104,7 @@ class Model:
         """
         from cnncli.evaluation import predict
 
-        return predict(self.network(min(BATCH, max(1, len(images)))), self.preprocessing, images)[0]
+        return predict(self.network(8 if len(images) <= 8 else BATCH), self.preprocessing, images)[0]
 
     def decode(self, sources: Sequence[str | Path | bytes]) -> np.ndarray:
         """Image files (or their contents) as the network wants them, uint8 or, if one has 16 bits, uint16.

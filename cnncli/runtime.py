@@ -10,8 +10,7 @@ def threads(wanted: int | None = None) -> int:
     """Threads for the kernels: `wanted` if given, else what this process has been granted.
 
     The least of Slurm's allocation, ``OMP_NUM_THREADS``, the processors this process may run on, and the control
-    group's
-    quota; never the number of processors of the machine.
+    group's quota; never the number of processors of the machine.
     """
     if wanted is not None:
         return max(1, wanted)

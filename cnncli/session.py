@@ -54,7 +54,7 @@ class Session:
         warn: Callable[[str], None],
     ) -> None:
         self.experiment, self.run, self.trainer = experiment, run, experiment.trainer
-        self._why_stop = why_stop
+        self._why_stop, self._warn = why_stop, warn
         self._saved: tuple[int, int] | None = None
         if stored:
             for change in experiment.restore(stored):
@@ -112,6 +112,9 @@ class Session:
         return self.trainer.progress.epoch, self.trainer.progress.step
 
     def _count(self, report: StepReport) -> None:
+        network = self.trainer.network
+        if not self.images and (remark := network.graph.loss.remark(network.loss)):
+            self._warn(remark)
         self.images += report.images
         self._epoch_images += report.images
         every = self.experiment.spec.train.save_every

@@ -1,9 +1,8 @@
 """Memory: the only file that allocates. Sizes become aligned blocks, blocks become views.
 
 Activations are [block, channel, row, column, lane] with 32 images side by side in the lanes (8 where a batch has at
-most
-8), see `cnncli._fast`. A map may carry a border that its readers want: it is filled once, since everybody writes only
-inside it.
+most 8), see `cnncli._fast`. A map may carry a border that its readers want: it is filled once, since everybody writes
+only inside it.
 """
 
 from __future__ import annotations
