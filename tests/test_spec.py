@@ -93,7 +93,7 @@ MISTAKES = [
     ("normalize: auto", "normalize: {mean: [0, 0, 0], std: 1}", "6:21", ["one for each of 1 channels"]),
     # layers
     ("  - relu\n  - max_pool2d", "  - rellu\n  - max_pool2d", "9:5", ["unknown layer 'rellu'", "did you mean 'relu'?"]),
-    ("  - linear: {out_features: 120}", "  - dense: {units: 120}", "17:5", ["unknown layer 'dense'", "allowed: abs, add,"]),
+    ("  - linear: {out_features: 120}", "  - dense: {units: 120}", "17:5", ["layer 'dense'", "allowed: abs, add"]),
     ("  - linear: {out_features: 120}", "  - 120", "17:5", ["must be a layer such as relu", "found 120"]),
     ("  - linear: {out_features: 120}", "  - [relu]", "17:5", ["must be a layer such as relu", "found ['relu']"]),
     ("  - linear: {out_features: 120}", "  - name: fc", "17:5", ["model.fc: must have one layer type", "found none"]),
