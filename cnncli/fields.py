@@ -16,6 +16,7 @@ import math
 import types
 from dataclasses import MISSING, dataclass
 from functools import cache
+from keyword import iskeyword
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cnncli.constraints import Constraint, at_least, between, odd, one_of, positive, unique
@@ -48,7 +49,10 @@ def field(*constraints: Constraint, default: Any = MISSING, doc: str = "") -> An
 
 @dataclass(frozen=True)
 class Option:
-    """What a dataclass declares about one of its fields; `default` is `dataclasses.MISSING` where it has none."""
+    """What a dataclass declares about one of its fields; `default` is `dataclasses.MISSING` where it has none.
+
+    `name` is the key in the data; where Python reserves it, as ``lambda``, the attribute ends in an underscore.
+    """
 
     name: str
     kind: Any
@@ -60,6 +64,10 @@ class Option:
     def required(self) -> bool:
         return self.default is MISSING
 
+    @property
+    def attribute(self) -> str:
+        return f"{self.name}_" if iskeyword(self.name) else self.name
+
 
 _type_hints = cache(get_type_hints)
 
@@ -68,7 +76,13 @@ def options(cls: Any) -> tuple[Option, ...]:
     """The options of a dataclass, in the order of their declaration."""
     hints = _type_hints(cls)
     return tuple(
-        Option(f.name, hints[f.name], f.default, f.metadata.get("constraints", ()), f.metadata.get("doc", ""))
+        Option(
+            f.name.removesuffix("_"),
+            hints[f.name],
+            f.default,
+            f.metadata.get("constraints", ()),
+            f.metadata.get("doc", ""),
+        )
         for f in dataclasses.fields(cls)
         if f.init
     )
@@ -99,7 +113,7 @@ def from_mapping(cls: type[T], mapping: Any, path: Path, problems: list[Problem]
     values = {}
     for option in declared:
         if option.name in mapping:
-            values[option.name] = _checked(option, mapping[option.name], (*path, option.name), found)
+            values[option.attribute] = _checked(option, mapping[option.name], (*path, option.name), found)
         elif option.required:
             message = f"{option.name!r} is missing" + (f": {option.doc}" if option.doc else "")
             found.append(Problem(path, message, at_key=True))
@@ -114,7 +128,7 @@ def from_mapping(cls: type[T], mapping: Any, path: Path, problems: list[Problem]
 
 def to_mapping(instance: Any) -> dict[str, Any]:
     """The reverse of `from_mapping`, with all defaults; only a None that is the default is left out."""
-    pairs = ((option, getattr(instance, option.name)) for option in options(type(instance)))
+    pairs = ((option, getattr(instance, option.attribute)) for option in options(type(instance)))
     return {option.name: plain(value) for option, value in pairs if not (value is None and option.default is None)}
 
 

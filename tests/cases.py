@@ -112,6 +112,38 @@ _WINDOWS: list[tuple[Options, Shape]] = [
     (_pool(5, stride=1, padding=2), (2, 3, 3)),
 ]
 
+_LOCAL: list[tuple[Options, Shape]] = [
+    (_conv(1, 1), (1, 1, 1)),
+    (_conv(7, 3, padding=1), (3, 4, 5)),
+    (_conv(3, [2, 3], stride=[2, 1], padding=[0, 2], pad_value=-1.0), (2, 5, 4)),
+    (_conv(5, 1, stride=3, bias=False), (4, 7, 6)),
+    (_conv(33, 2), (1, 3, 3)),
+    (_conv(13, 3, padding=1, init="glorot"), (12, 3, 2)),  # more taps and outputs than the kernels take at once
+    (_conv(2, 3, stride=2, padding=2, init=0.5), (2, 2, 2)),
+]
+
+
+def _norm(size: int, **options: Any) -> Options:
+    return {"kernel_size": size, **options}
+
+
+_MEANS: list[tuple[Options, Shape]] = [
+    ({}, (3, 6, 5)),
+    ({"sigma": 0.7}, (1, 10, 3)),
+    (_norm(3), (17, 3, 1)),
+    (_norm(1, across="none"), (2, 3, 3)),
+    (_norm(5, across="none", sigma=1.0), (4, 8, 4)),
+    (_norm(3, border="zero"), (2, 5, 4)),
+    (_norm(7, border="zero", across="none"), (2, 3, 5)),
+    (_norm(5, border="reflect"), (3, 6, 4)),
+    (_norm(9, border="reflect", across="none"), (2, 3, 2)),
+    (_norm(3, border="valid"), (3, 6, 5)),
+    (_norm(5, border="valid", across="none", sigma=1.5), (2, 9, 10)),
+]
+_FLOORS: list[tuple[Options, Shape]] = [
+    (options | {"floor": floor}, shape) for options, shape in _MEANS for floor in ("mean", 0.8)
+]
+
 _SHAPES: tuple[Shape, ...] = ((1, 1, 1), (3, 5, 6), (17, 1, 1), (4, 8, 4), (2, 1, 9))
 _ANY: list[tuple[Options, Shape]] = [({}, shape) for shape in _SHAPES]
 
@@ -130,6 +162,36 @@ _TABLE: dict[str, list[Any]] = {
     "avg_pool2d": _WINDOWS,
     "global_avg_pool2d": _ANY,
     "batch_norm2d": [*_ANY, ({"eps": 0.1, "momentum": 0.5}, (2, 3, 3))],
+    "blur2d": [
+        *_ANY,
+        *(
+            ({"kernel": kernel, "border": border, "stride": stride}, shape)
+            for kernel in ("binomial5", "binomial3", "box2")
+            for border in ("reflect", "edge", "zero")
+            for stride, shape in ((1, (2, 5, 3)), ([2, 3], (3, 4, 8)))
+        ),
+    ],
+    "brightness_norm2d": [
+        *_ANY,
+        ({"lambda": 0.5, "mu": 0.5}, (5, 3, 4)),
+        ({"lambda": 0.1, "kappa": 2, "mu": 1, "window": 2}, (5, 4, 3)),
+        ({"lambda": 0.3, "window": 5}, (17, 3, 7)),
+        ({"lambda": 0.3, "mu": 0.3, "window": 40}, (3, 2, 2)),
+        ({"lambda": 0.3, "mu": 0}, (3, 2, 2)),
+        ({"lambda": 0}, (3, 2, 2)),
+        ({"lambda": 0.2, "same_map": 1}, (2, 3, 5)),
+        ({"lambda": 0.2, "same_map": 2, "mu": 0.9}, (2, 5, 4)),
+        ({"lambda": 0.2, "same_map": 3}, (4, 8, 4)),
+        ({"lambda": 0.2, "same_map": 50, "mu": 1}, (2, 3, 4)),
+    ],
+    "contrast_norm2d": _FLOORS,
+    "divisive_norm2d": _FLOORS,
+    "fixed_filter2d": [
+        ({"kernel": kernel, "border": border}, shape)
+        for kernel in ("box3", "gaussian5", "binomial3", "sobel_x", "sobel_y", "laplacian", "sharpen")
+        for border, shape in (("zero", (2, 3, 4)), ("reflect", (3, 4, 2)), ("edge", (1, 1, 5)), ("valid", (2, 6, 5)))
+    ],
+    "local2d": _LOCAL,
     "relu": _ANY,
     "abs": _ANY,
     "sigmoid": _ANY,
@@ -140,6 +202,14 @@ _TABLE: dict[str, list[Any]] = {
     "leaky_relu": [*_ANY, ({"slope": 0.2}, (3, 3, 2)), ({"slope": 1.5}, (2, 2, 2))],
     "dropout": [*_ANY, ({"p": 0.0}, (2, 3, 3)), ({"p": 0.9}, (3, 4, 4))],
     "flatten": _ANY,
+    "scaled_avg_pool2d": _WINDOWS,
+    "subsample2d": [
+        *_ANY,
+        ({"skip": 0}, (2, 3, 3)),
+        ({"skip": [1, 2]}, (3, 5, 9)),
+        ({"skip": 4}, (2, 3, 7)),
+    ],
+    "subtractive_norm2d": _MEANS,
     "add": [
         ({}, (2, 3, 4), (2, 3, 4)),
         ({}, (1, 1, 1), (1, 1, 1)),

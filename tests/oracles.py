@@ -87,6 +87,30 @@ class ConvolutionOracle(Oracle):
         return {} if layer.table.name == "full" else {"table": layer.table.matrix(xs[0].shape[1], layer.out_channels)}
 
 
+class BrightnessOracle(Oracle):
+    """Brightness normalisation, whose function has one size for windows of both kinds."""
+
+    def keywords(self, layer: Any, xs: list[np.ndarray]) -> dict[str, Any]:
+        same_map = layer.same_map is not None
+        return {"window": layer.same_map if same_map else layer.window, "same_map": same_map}
+
+
+class LocalOracle(Oracle):
+    """The locally connected layer, whose function wants the output maps first."""
+
+    def __call__(
+        self,
+        layer: Any,
+        xs: list[np.ndarray],
+        gradient: Callable[[tuple[int, ...]], np.ndarray],
+        params: Tensors,
+        draw: Draw,
+    ) -> Answer:
+        turned = params | {"weight": np.moveaxis(params["weight"], -1, 0)}
+        answer = super().__call__(layer, xs, gradient, turned, draw)
+        return answer._replace(grads=answer.grads | {"weight": np.moveaxis(answer.grads["weight"], 0, -1)})
+
+
 class DropoutOracle(Oracle):
     """Dropout, whose mask is that of `random.bits`: lanes of the two halves of a block share the halves of one draw."""
 
@@ -104,24 +128,38 @@ _WINDOW = {option: option for option in ("kernel_size", "stride", "padding", "ce
 _CONV2D = {option: option for option in ("stride", "padding", "pad_value", "dilation", "groups", "flip")}
 
 _SHARPNESS = {"k": "k"}
+_MEAN = {"size": "kernel_size", "sigma": "sigma", "across": "across", "border": "border"}
 
 ORACLES: dict[str, Oracle] = {
     "abs": Oracle("abs"),
     "add": Oracle("add"),
     "avg_pool2d": Oracle("avg_pool2d", options=_WINDOW),
     "batch_norm2d": Oracle("batch_norm2d", ("weight", "bias"), {"eps": "eps"}),
+    "blur2d": Oracle("blur2d", options={"kernel": "kernel", "border": "border", "stride": "stride"}),
+    "brightness_norm2d": BrightnessOracle(
+        "brightness_norm2d", ("kappa", "lambda", "mu"), fixed={"kappa": "kappa", "lambda": "lambda_", "mu": "mu"}
+    ),
     "concat": Oracle("concat"),
+    "contrast_norm2d": Oracle("contrast_norm2d", options=_MEAN | {"c": "floor"}),
     "conv2d": ConvolutionOracle("conv2d", ("weight", "bias"), _CONV2D),
+    "divisive_norm2d": Oracle("divisive_norm2d", options=_MEAN | {"c": "floor"}),
     "dropout": DropoutOracle("dropout", options={"p": "p"}),
+    "fixed_filter2d": Oracle("fixed_filter2d", options={"kernel": "kernel", "border": "border"}),
     "flatten": Oracle("flatten"),
     "gain": Oracle("gain", ("weight",), fixed={"weight": "value"}),
     "global_avg_pool2d": Oracle("global_avg_pool2d"),
     "leaky_relu": Oracle("leaky_relu", options={"negative_slope": "slope"}),
     "linear": Oracle("linear", ("weight", "bias")),
+    "local2d": LocalOracle(
+        "local2d", ("weight", "bias"), {"stride": "stride", "padding": "padding", "pad_value": "pad_value"}
+    ),
     "max_pool2d": Oracle("max_pool2d", options=_WINDOW),
     "relu": Oracle("relu"),
+    "scaled_avg_pool2d": Oracle("trainable_subsample2d", ("weight", "bias"), _WINDOW),
     "sigmoid": Oracle("sigmoid"),
     "softabs": Oracle("softabs", ("k",), fixed=_SHARPNESS),
     "softplus": Oracle("softplus", ("k",), fixed=_SHARPNESS),
+    "subsample2d": Oracle("subsample2d", options={"skip": "skip"}),
+    "subtractive_norm2d": Oracle("subtractive_norm2d", options=_MEAN),
     "tanh": Oracle("tanh", options={"amplitude": "A", "slope": "S"}),
 }

@@ -200,7 +200,7 @@ def test_everything_is_annotated_and_public_things_are_documented(path: Path) ->
 
 def _modules_after(code: str) -> set[str]:
     script = f"{code}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 

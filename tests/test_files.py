@@ -154,5 +154,5 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_020, resource.RLIM_INFINITY))
 replace_file(file, chunks)
 """
     (tmp_path / "a").write_bytes(b"old")
-    subprocess.run([sys.executable, "-c", script, tmp_path / "a"], check=True, timeout=60)
+    subprocess.run([sys.executable, "-P", "-c", script, tmp_path / "a"], check=True, timeout=60)
     assert (tmp_path / "a").stat().st_size == 100_020

@@ -84,11 +84,14 @@ def test_fields_hold_all_gradients(name: str) -> None:
             assert right - left <= width
 
 
+# A floor that is a mean over the image reaches every pixel, and Sobel's taps cancel where the border is reflected.
+LOOSE = {"contrast_norm2d", "divisive_norm2d", "fixed_filter2d"}
 LAYERS = [
     Case(name, example.options, example.in_shapes)
     for name in registry.names("layers")
     for example in registry.get("layers", name).examples  # type: ignore[attr-defined]
     if not registry.get("layers", name).several_inputs  # type: ignore[attr-defined]
+    and name not in LOOSE
     and "dilation" not in example.options  # whose first tap may lie in the border
 ]
 

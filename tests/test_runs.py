@@ -51,7 +51,7 @@ def start(script: str, count: int) -> list[subprocess.Popen[str]]:
     root = Path(runs.__file__).parent.parent
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", head + script],
+            [sys.executable, "-P", "-c", head + script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -18,7 +18,9 @@ import os, signal
 from cnncli.signals import StopRequest, finishing
 def interrupt(): os.kill(os.getpid(), signal.SIGINT)
 """
-    return subprocess.run([sys.executable, "-c", setup + body], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-P", "-c", setup + body], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cnncli import cli
 
-ROOT = Path(cli.__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 data: {train: data, validation: 0.25}
 model:
@@ -100,4 +100,4 @@ def start(*args: str, script: str = "", **options: object) -> subprocess.Popen[s
     lines = f"import sys\nfrom cnncli import cli\n{script}\nsys.argv[1:] = {list(args)!r}\ncli.main()"
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-c", lines], env=env, **settings)  # type: ignore[call-overload]
+    return subprocess.Popen([sys.executable, "-P", "-c", lines], env=env, **settings)  # type: ignore[call-overload]

@@ -30,7 +30,7 @@ def _public(module: ModuleType) -> dict[str, Any]:
 def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if key != "CNN_KERNELS"}
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=kept | environment, check=False
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, env=kept | environment, check=False
     )
 
 

@@ -22,9 +22,12 @@ from .contrast import (
 from .convolution import conv2d, conv2d_backward, linear, linear_backward, local2d, local2d_backward
 from .filtering import (
     BLUR_KERNELS,
+    FIXED_KERNELS,
     blur2d,
     blur2d_backward,
     filter_matrix,
+    fixed_filter2d,
+    fixed_filter2d_backward,
     subsample2d,
     subsample2d_backward,
 )

@@ -16,6 +16,18 @@ BLUR_KERNELS: dict[str, tuple[float, ...]] = {
     "box2": (1 / 2, 1 / 2),
     "none": (1.0,),
 }
+_SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=np.float64)
+_DISTANCE = np.arange(-2, 3)
+_GAUSSIAN = np.exp(-(_DISTANCE[:, None] ** 2 + _DISTANCE**2) / 2)
+FIXED_KERNELS: dict[str, Array] = {
+    "box3": np.full((3, 3), 1 / 9),
+    "gaussian5": _GAUSSIAN / _GAUSSIAN.sum(),
+    "binomial3": np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16,
+    "sobel_x": _SOBEL,
+    "sobel_y": _SOBEL.T,
+    "laplacian": np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], dtype=np.float64),
+    "sharpen": np.array([[-1, -1, -1], [-1, 17, -1], [-1, -1, -1]]) / 9,
+}
 
 
 def filter_matrix(size: int, taps: Sequence[float] | Array, border: str) -> Array:
@@ -64,6 +76,24 @@ def blur2d_backward(
     """(dx,)."""
     rows, columns = _blur_matrices(x, kernel, border, stride)
     return (apply_matrices(rows.T, dy, columns.T),)
+
+
+def fixed_filter2d(x: Array, *, kernel: str, border: str = "zero") -> Array:
+    """Correlate every map with a known kernel."""
+    return sum(tap * apply_matrices(rows, x, columns) for tap, rows, columns in _taps(x, kernel, border))
+
+
+def fixed_filter2d_backward(dy: Array, x: Array, *, kernel: str, border: str = "zero") -> tuple[Array]:
+    """(dx,)."""
+    return (sum(tap * apply_matrices(rows.T, dy, columns.T) for tap, rows, columns in _taps(x, kernel, border)),)
+
+
+def _taps(x: Array, kernel: str, border: str) -> list[tuple[float, Array, Array]]:
+    """Each tap of a kernel, with the matrices that shift rows and columns to it."""
+    taps = FIXED_KERNELS[kernel]
+    one = np.eye(len(taps))
+    shifts = [[filter_matrix(size, row, border) for row in one] for size in x.shape[2:]]
+    return [(tap, shifts[0][k], shifts[1][t]) for (k, t), tap in np.ndenumerate(taps)]
 
 
 def _blur_matrices(x: Array, kernel: str, border: str, stride: Pair) -> tuple[Array, Array]:

@@ -1,0 +1,85 @@
+/* Pixels of all images at once: weighted sums, the inner step of every fixed linear filter, and two plain sums.
+ *
+ * Written with vector types because GCC's unroll-and-jam turns the plain loops into scalar code. The file includes itself
+ * once for each element type and number of lanes (the second half).
+ */
+#ifndef CNNCLI_LANES_H
+#define CNNCLI_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "template.h"
+
+#if defined(__AVX512F__)
+#define WIDEST 64
+#elif defined(__AVX__)
+#define WIDEST 32
+#else
+#define WIDEST 16
+#endif
+#define EACH_VECTOR _Pragma("GCC unroll 16") for (int v = 0; v < VECTORS; v++)
+
+#define SUFFIX f32
+#define REAL float
+#define LANE_COUNT 32
+#include "lanes.h"
+
+#define SUFFIX f32x8
+#define REAL float
+#define LANE_COUNT 8
+#include "lanes.h"
+
+#define SUFFIX f64
+#define REAL double
+#define LANE_COUNT 32
+#include "lanes.h"
+
+#define SUFFIX f64x8
+#define REAL double
+#define LANE_COUNT 8
+#include "lanes.h"
+
+#else /* the template ------------------------------------------------------------------------------------------ */
+
+#define BYTES (LANE_COUNT * sizeof(REAL) < WIDEST ? LANE_COUNT * sizeof(REAL) : WIDEST)
+#define V ((int)(BYTES / sizeof(REAL)))
+#define VECTORS (LANE_COUNT / V)
+#define VEC NAME(lanes_vec)
+typedef REAL VEC __attribute__((vector_size(BYTES), aligned(8), may_alias));
+
+/* out[lane] = sum_t weight[t] * x[source[t] * step + lane] */
+static inline void NAME(weigh)(REAL *restrict out, const REAL *restrict x, ptrdiff_t step,
+                               const int32_t *restrict source, const double *restrict weight, int taps) {
+    VEC acc[VECTORS];
+    EACH_VECTOR acc[v] = (VEC){};
+    for (int t = 0; t < taps; t++) {
+        const REAL *from = x + source[t] * step, w = (REAL)weight[t];
+        EACH_VECTOR acc[v] += w * *(const VEC *)(from + v * V);
+    }
+    EACH_VECTOR *(VEC *)(out + v * V) = acc[v];
+}
+
+/* out[lane] = sum over `pixels` neighbouring pixels of x */
+static inline void NAME(add_pixels)(REAL *restrict out, const REAL *restrict x, int pixels) {
+    VEC acc[VECTORS];
+    EACH_VECTOR acc[v] = (VEC){};
+    for (int p = 0; p < pixels; p++, x += LANE_COUNT) {
+        EACH_VECTOR acc[v] += *(const VEC *)(x + v * V);
+    }
+    EACH_VECTOR *(VEC *)(out + v * V) = acc[v];
+}
+
+/* y = (x - a) - b over `pixels` pixels; y may be x */
+static inline void NAME(take_off)(REAL *y, const REAL *x, const REAL *restrict a, const REAL *restrict b, int pixels) {
+    INDEPENDENT for (ptrdiff_t i = 0; i < (ptrdiff_t)pixels * LANE_COUNT; i++) y[i] = (x[i] - a[i]) - b[i];
+}
+
+#undef BYTES
+#undef V
+#undef VECTORS
+#undef VEC
+#undef SUFFIX
+#undef REAL
+#undef LANE_COUNT
+#endif
