@@ -99,5 +99,5 @@ def start(*args: str, script: str = "", **options: object) -> subprocess.Popen[s
     """Start the command in a process of its own, after lines of Python."""
     lines = f"import sys\nfrom cnncli import cli\n{script}\nsys.argv[1:] = {list(args)!r}\ncli.main()"
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    env = dict(os.environ)
     return subprocess.Popen([sys.executable, "-P", "-c", lines], env=env, **settings)  # type: ignore[call-overload]
