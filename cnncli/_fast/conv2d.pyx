@@ -20,7 +20,7 @@ from cnncli._fast._microkernel cimport (
 from cnncli._fast._reduce cimport add_blocks, team
 from cnncli._fast._types cimport real
 
-cdef int ROWS_AT_ONCE = 4
+cdef int ROWS_AT_ONCE = 2
 
 
 def scratch_size(w_shape, int blocks, int threads):
