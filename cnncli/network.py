@@ -198,6 +198,7 @@ class Network:
             }[saved.per]
             b.saved[key] = aligned(shape, self.dtype if saved.dtype == "real" else saved.dtype)
         b.real, b.index = scratch
+        b.algorithm = plan.algorithm
         b.kernels, b.threads = self.kernels, self.threads
         b.seed, b.stream, b.step = seed, random.stream(node.name), 0
         return b

@@ -84,6 +84,13 @@ _CONVOLUTIONS: list[tuple[Options, Shape]] = [
     (_conv(12, 5, table="lecun1989", stride=2, padding=2, pad_value=-1.0, bias="matrix"), (12, 8, 8)),
     (_conv(7, [1, 3], table={"random": {"fan_in": 3, "seed": 1}}, flip=True, stride=[2, 1]), (5, 3, 4)),
     (_conv(2, 4, table=[[0, 1], [1, 0], [0, 0], [1, 0]], padding=5), (4, 2, 1)),
+    (_conv(16, 3, padding=1, algorithm="winograd"), (17, 4, 9)),
+    (_conv(1, 3, algorithm="winograd", flip=True), (3, 3, 8)),
+    (_conv(70, 3, padding=[2, 0], pad_value=0.5, algorithm="winograd", bias="none"), (2, 3, 4)),
+    (_conv(3, 3, padding=1, algorithm="winograd", bias="matrix"), (66, 2, 5)),
+    (_conv(5, 5, padding=2, algorithm="winograd"), (13, 5, 2)),
+    (_conv(25, 5, padding=[4, 1], flip=True, algorithm="winograd"), (2, 3, 8)),
+    (_conv(16, 3, padding=1), (16, 8, 8)),  # auto takes winograd
 ]
 
 _LINEAR: list[tuple[Options, Shape]] = [

@@ -45,7 +45,7 @@ cdef inline int lanes_of(const Py_ssize_t *shape, const Py_ssize_t *strides, con
     return <int>lanes
 
 
-cdef inline int vector_length(real *_, int lanes) noexcept nogil:
+cdef inline int vector_length(const real *_, int lanes) noexcept nogil:
     """Elements of the vector that the tiles use for this precision and number of lanes."""
     cdef int length = VECTOR_BYTES // <int>sizeof(real)
     return length if length < lanes else lanes

@@ -15,7 +15,7 @@ from libc.stdint cimport int32_t
 
 from cnncli._fast._gradient cimport OUTPUTS_AT_ONCE, PER_THREAD, TAPS_AT_ONCE, weight_gradient
 from cnncli._fast._microkernel cimport (
-    START_BIAS, START_Y, START_ZERO, Grid, correlate, lanes_of, map_sum, pack_weights, part_count, part_start,
+    START_BIAS, START_Y, START_ZERO, Grid, correlate, lanes_of, pack_weights, part_count, part_start,
 )
 from cnncli._fast._reduce cimport add_blocks, team
 from cnncli._fast._types cimport real
@@ -26,7 +26,7 @@ cdef int ROWS_AT_ONCE = 2
 def scratch_size(w_shape, int blocks, int threads):
     """Elements of scratch that any of the three passes needs: packed weights, or partial gradients and vector sums."""
     cdef long weights = w_shape[0] * w_shape[1] * w_shape[2] * w_shape[3]
-    return max(weights, blocks * (weights + w_shape[0]) + threads * PER_THREAD)
+    return max(weights, blocks * weights + threads * PER_THREAD)
 
 
 def index_size(w_shape, int groups):
@@ -154,16 +154,15 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
 
 
 def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, real[:, :, :, ::1] dw,
-                    real[::1] dbias, real[::1] scratch, int32_t[::1] index, int stride_h, int stride_w,
+                    real[::1] scratch, int32_t[::1] index, int stride_h, int stride_w,
                     int dilation_h, int dilation_w, bint flip, int groups, int blocks, int threads):
-    """dw[o, c, p, q] = sum over images, i, j of dy[o, i, j] x[c, i*stride + p*dilation, ...]; dbias[o] = sum of dy[o].
+    """dw[o, c, p, q] = sum over images, i, j of dy[o, i, j] x[c, i*stride + p*dilation, ...].
 
     Parameters
     ----------
     x, dy : IN
         `x` with its border, `dy` without.
-    dw, dbias : OUT
-        `dbias` may be None.
+    dw : OUT
     """
     cdef int lanes = lanes_of(x.shape, x.strides, dy.shape, dy.strides, sizeof(real))
     cdef int all_outputs = dw.shape[0], outputs = dw.shape[0] // groups, inputs = dw.shape[1]
@@ -193,11 +192,9 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
     cdef int team_size = team(threads, <double>blocks * rows * columns * lanes * weights / 8)
     cdef ptrdiff_t per_thread = PER_THREAD
     cdef real *partial = &scratch[0]
-    cdef real *partial_bias = partial + blocks * weights
-    cdef real *sums = partial_bias + blocks * all_outputs
+    cdef real *sums = partial + blocks * weights
     cdef const real *x0 = &x[0, 0, 0, 0, 0]
     cdef const real *y0 = &dy[0, 0, 0, 0, 0]
-    cdef bint with_bias = dbias is not None
     cdef ptrdiff_t i
     with nogil:
         for piece in prange(pieces, num_threads=team_size, schedule="dynamic"):
@@ -216,10 +213,3 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
         add_blocks(partial, weights, blocks, team_size)
         for i in range(weights):
             (&dw[0, 0, 0, 0])[i] = partial[i]
-        if with_bias:
-            for piece in prange(blocks * all_outputs, num_threads=team_size, schedule="static"):
-                partial_bias[piece] = map_sum(y0 + piece // all_outputs * y_block + piece % all_outputs * y_channel,
-                                              y_row, rows, columns, lanes)
-            add_blocks(partial_bias, all_outputs, blocks, 1)
-            for o in range(all_outputs):
-                dbias[o] = partial_bias[o]

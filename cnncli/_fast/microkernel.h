@@ -14,40 +14,17 @@
 #ifndef CNNCLI_MICROKERNEL_H
 #define CNNCLI_MICROKERNEL_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "vectors.h"
 
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#define TILE 12
-#define GRAD_OUT 5
-#define GRAD_TAP 5
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#define TILE 6
-#define GRAD_OUT 4
-#define GRAD_TAP 3
-#elif defined(__ARM_NEON)
-#define VECTOR_BYTES 16
+#if defined(__AVX512F__) || defined(__ARM_NEON)
 #define TILE 12
 #define GRAD_OUT 5
 #define GRAD_TAP 5
 #else
-#define VECTOR_BYTES 16
 #define TILE 6
 #define GRAD_OUT 4
 #define GRAD_TAP 3
 #endif
-
-#define LANES 32
-#define LANES_SMALL 8
-#define JOIN2(a, b) a##_##b
-#define JOIN(a, b) JOIN2(a, b)
-#define NAME(base) JOIN(base, SUFFIX)
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define OWN_FUNCTION static __attribute__((noinline, unused))
-#define UNROLL _Pragma("GCC unroll 16")
 
 /* How a tile starts: from zero, from one bias per output, or from what the output already holds. */
 enum { START_ZERO = 0, START_BIAS = 1, START_Y = 2 };
@@ -70,7 +47,7 @@ enum { START_ZERO = 0, START_BIAS = 1, START_Y = 2 };
 
 #if VECTOR_BYTES > 32
 #define REAL float
-#define WIDTH 32
+#define WIDTH NARROW_BYTES
 #define SUFFIX f32x8
 #include "microkernel.h"
 #undef REAL
@@ -88,7 +65,6 @@ enum { START_ZERO = 0, START_BIAS = 1, START_Y = 2 };
 #define VEC NAME(vec)
 #define V ((int)(WIDTH / sizeof(REAL)))
 #define AHEAD ((int)(128 / sizeof(REAL)))
-typedef REAL VEC __attribute__((vector_size(WIDTH), aligned(8), may_alias));
 
 /* y[yo[o] + v*ys + lane] (+)= sum_k w[k*wk + o] * x[off[k] + v*xs + lane]   for o < outputs, v < vectors */
 ALWAYS_INLINE void NAME(tile_body)(int outputs, int vectors, const REAL *restrict w, ptrdiff_t wk,

@@ -106,6 +106,8 @@ class LayerPlan:
         Tensors that are stored with the network but not trained (running statistics, constant tables).
     constants : mapping of str to ndarray of int
         Lists that follow from the shapes and that the kernels read (int32 in the buffers).
+    algorithm : object
+        Which of several ways to compute it the shapes call for; the layer's own affair.
     saved : mapping of str to Saved
         What forward keeps for backward.
     scratch : Scratch
@@ -129,6 +131,7 @@ class LayerPlan:
     params: Mapping[str, Param] = field(default_factory=dict)
     state: Mapping[str, tuple[tuple[int, ...], float | np.ndarray]] = field(default_factory=dict)
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    algorithm: Any = None
     saved: Mapping[str, Saved] = field(default_factory=dict)
     scratch: Scratch = Scratch()
     frame: Frame = NO_FRAME
@@ -154,6 +157,8 @@ class Buffers:
         Their gradients; ``dx`` (an entry of `dxs`) is None where nobody wants it.
     x_framed, dy_framed : ndarray
         Views of x and dy with the border that the plan asked for.
+    algorithm : object
+        The plan's.
     param, grad, state, constants, saved : dict of str to ndarray
     real, index : ndarray
         Scratch memory: floating point and int32.
@@ -166,6 +171,7 @@ class Buffers:
     """
 
     __slots__ = (
+        "algorithm",
         "blocks",
         "constants",
         "dx",
@@ -198,6 +204,7 @@ class Buffers:
     dxs: tuple[Any, ...]
     x_framed: Any
     dy_framed: Any
+    algorithm: Any
     param: dict[str, np.ndarray]
     grad: dict[str, np.ndarray]
     state: dict[str, np.ndarray]

@@ -1,0 +1,267 @@
+/* The transforms of Winograd's convolution on six points (0, 1, -1, 2, -2, infinity), on whole vectors.
+ *
+ * A product of two polynomials of degree 5 in all is known from its values at six points, so m outputs of a kernel of k
+ * taps with m + k = 7 take 6 multiplications: F(4, 3) and F(2, 5), in two dimensions 36 instead of 144 and 100. All
+ * transforms come from one Vandermonde matrix E of the points, E[j][i] = p_j^i:
+ *
+ *     outputs y = E_m^T (N^-1 E_k w . B^T x),   gradient of the weights dw = E_k^T N^-1 (E_m dy . B^T x)
+ *
+ * with B^T below and N the derivatives of the points' polynomial, so that `at_points` (E), `from_points` (E^T) and `data`
+ * (B^T) serve all three passes; N^-1 stays on the side of the weights. Elements of a vector are images in forward passes,
+ * channels in the gradient of the weights.
+ *
+ * References
+ * a) Winograd, Arithmetic Complexity of Computations, SIAM 1980.
+ * b) Lavin and Gray, Fast algorithms for convolutional neural networks, CVPR 2016.
+ */
+#ifndef CNNCLI_WINOGRAD_H
+#define CNNCLI_WINOGRAD_H
+
+#include "vectors.h"
+
+/* How an output tile starts, as in microkernel.h: from zero, from a bias, or from what the output holds. */
+enum { OUTPUT_ZERO = 0, OUTPUT_BIAS = 1, OUTPUT_Y = 2 };
+
+#define POINTS 6
+
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (IVEC){__VA_ARGS__})
+#endif
+#define EACH_2(f, h) f(0, h), f(1, h)
+#define EACH_4(f, h) EACH_2(f, h), f(2, h), f(3, h)
+#define EACH_8(f, h) EACH_4(f, h), f(4, h), f(5, h), f(6, h), f(7, h)
+#define EACH_16(f, h)                                                                                                  \
+    EACH_8(f, h), f(8, h), f(9, h), f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)
+
+#if VECTOR_BYTES == 64
+#define EACH_FLOAT EACH_16
+#define EACH_DOUBLE EACH_8
+#elif VECTOR_BYTES == 32
+#define EACH_FLOAT EACH_8
+#define EACH_DOUBLE EACH_4
+#else
+#define EACH_FLOAT EACH_4
+#define EACH_DOUBLE EACH_2
+#endif
+
+#define REAL float
+#define INTEGER int32_t
+#define EACH EACH_FLOAT
+#define WIDTH VECTOR_BYTES
+#define SUFFIX f32
+#include "winograd.h"
+#undef REAL
+#undef INTEGER
+#undef EACH
+#undef WIDTH
+#undef SUFFIX
+
+#define REAL double
+#define INTEGER int64_t
+#define EACH EACH_DOUBLE
+#define WIDTH VECTOR_BYTES
+#define SUFFIX f64
+#include "winograd.h"
+#undef REAL
+#undef INTEGER
+#undef EACH
+#undef WIDTH
+#undef SUFFIX
+
+#if VECTOR_BYTES > 32
+#define REAL float
+#define INTEGER int32_t
+#define EACH EACH_8
+#define WIDTH NARROW_BYTES
+#define SUFFIX f32x8
+#include "winograd.h"
+#undef REAL
+#undef INTEGER
+#undef EACH
+#undef WIDTH
+#undef SUFFIX
+#else
+#define winograd_data_f32x8 winograd_data_f32
+#define winograd_weights_f32x8 winograd_weights_f32
+#define winograd_gradient_f32x8 winograd_gradient_f32
+#define winograd_output_f32x8 winograd_output_f32
+#define winograd_weight_gradient_f32x8 winograd_weight_gradient_f32
+#define winograd_transpose_f32x8 winograd_transpose_f32
+#endif
+
+#else /* the template ------------------------------------------------------------------------------------------ */
+
+#define VEC NAME(vec)
+#define IVEC NAME(ivec)
+#define V ((int)(WIDTH / sizeof(REAL)))
+typedef INTEGER IVEC __attribute__((vector_size(WIDTH)));
+
+/* e = E g for a polynomial of `count` coefficients */
+ALWAYS_INLINE void NAME(at_points)(const VEC *g, int count, VEC *e) {
+    VEC even = g[0], odd = g[1], even2 = g[0], odd2 = 2 * g[1];
+    if (count > 2) even += g[2], even2 += 4 * g[2];
+    if (count > 3) odd += g[3], odd2 += 8 * g[3];
+    if (count > 4) even += g[4], even2 += 16 * g[4];
+    e[0] = g[0];
+    e[1] = even + odd;
+    e[2] = even - odd;
+    e[3] = even2 + odd2;
+    e[4] = even2 - odd2;
+    e[5] = g[count - 1];
+}
+
+/* y = E^T e, `count` coefficients */
+ALWAYS_INLINE void NAME(from_points)(const VEC *e, int count, VEC *y) {
+    const VEC sum = e[1] + e[2], difference = e[1] - e[2], sum2 = e[3] + e[4], difference2 = e[3] - e[4];
+    y[0] = e[0] + sum + sum2;
+    y[1] = difference + 2 * difference2;
+    if (count > 2) y[2] = sum + 4 * sum2;
+    if (count > 3) y[3] = difference + 8 * difference2;
+    if (count > 4) y[4] = sum + 16 * sum2;
+    y[count - 1] += e[5];
+}
+
+/* t = B^T d */
+ALWAYS_INLINE void NAME(data)(const VEC *d, VEC *t) {
+    const VEC a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
+    t[0] = 4 * d[0] - 5 * d[2] + d[4];
+    t[1] = a + b;
+    t[2] = a - b;
+    t[3] = c + e;
+    t[4] = c - e;
+    t[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+ALWAYS_INLINE REAL NAME(scale)(int i, int j) {
+    const REAL inverse[POINTS] = {(REAL)1 / 4, (REAL)-1 / 6, (REAL)-1 / 6, (REAL)1 / 24, (REAL)1 / 24, 1};
+    return inverse[i] * inverse[j];
+}
+
+/* t[e * step] = the transform of the 6 x 6 samples at x */
+OWN_FUNCTION void NAME(winograd_data)(const REAL *x, ptrdiff_t row, ptrdiff_t pixel, REAL *t, ptrdiff_t step) {
+    VEC half[POINTS][POINTS];
+    UNROLL for (int j = 0; j < POINTS; j++) {
+        VEC d[POINTS], column[POINTS];
+        UNROLL for (int i = 0; i < POINTS; i++) d[i] = *(const VEC *)(x + i * row + j * pixel);
+        NAME(data)(d, column);
+        UNROLL for (int i = 0; i < POINTS; i++) half[i][j] = column[i];
+    }
+    UNROLL for (int i = 0; i < POINTS; i++) {
+        VEC line[POINTS];
+        NAME(data)(half[i], line);
+        UNROLL for (int j = 0; j < POINTS; j++) *(VEC *)(t + (POINTS * i + j) * step) = line[j];
+    }
+}
+
+/* t[e * step] = the values of count x count coefficients at the points */
+ALWAYS_INLINE void NAME(spread)(const REAL *g, ptrdiff_t row, ptrdiff_t pixel, int count, int scaled, REAL *t,
+                                ptrdiff_t step) {
+    VEC half[POINTS][POINTS];
+    UNROLL for (int j = 0; j < count; j++) {
+        VEC c[POINTS], column[POINTS];
+        UNROLL for (int i = 0; i < count; i++) c[i] = *(const VEC *)(g + i * row + j * pixel);
+        NAME(at_points)(c, count, column);
+        UNROLL for (int i = 0; i < POINTS; i++) half[i][j] = column[i];
+    }
+    UNROLL for (int i = 0; i < POINTS; i++) {
+        VEC line[POINTS];
+        NAME(at_points)(half[i], count, line);
+        UNROLL for (int j = 0; j < POINTS; j++) {
+            if (scaled) line[j] *= NAME(scale)(i, j);
+            *(VEC *)(t + (POINTS * i + j) * step) = line[j];
+        }
+    }
+}
+
+/* result[i][j] = count x count coefficients from their values t[e * step] at the points */
+ALWAYS_INLINE void NAME(collect)(const REAL *t, ptrdiff_t step, int count, int scaled, VEC result[POINTS][POINTS]) {
+    VEC half[POINTS][POINTS];
+    UNROLL for (int j = 0; j < POINTS; j++) {
+        VEC e[POINTS], column[POINTS];
+        UNROLL for (int i = 0; i < POINTS; i++) {
+            e[i] = *(const VEC *)(t + (POINTS * i + j) * step);
+            if (scaled) e[i] *= NAME(scale)(i, j);
+        }
+        NAME(from_points)(e, count, column);
+        UNROLL for (int i = 0; i < count; i++) half[i][j] = column[i];
+    }
+    UNROLL for (int i = 0; i < count; i++) NAME(from_points)(half[i], count, result[i]);
+}
+
+ALWAYS_INLINE void NAME(output)(const REAL *t, ptrdiff_t step, int count, REAL *y, ptrdiff_t row, ptrdiff_t pixel,
+                                int rows, int columns, const REAL *bias, int start) {
+    VEC result[POINTS][POINTS];
+    const REAL first = start == OUTPUT_BIAS ? *bias : 0;
+    NAME(collect)(t, step, count, 0, result);
+    UNROLL for (int i = 0; i < count; i++) {
+        UNROLL for (int j = 0; j < count; j++) {
+            VEC *place = (VEC *)(y + i * row + j * pixel);
+            if (i < rows && j < columns) *place = start == OUTPUT_Y ? *place + result[i][j] : result[i][j] + first;
+        }
+    }
+}
+
+/* The values of a kernel of 3 x 3 or 5 x 5 weights, with N^-1 */
+OWN_FUNCTION void NAME(winograd_weights)(int kernel, const REAL *w, ptrdiff_t tap, REAL *t, ptrdiff_t step) {
+    if (kernel == 3) NAME(spread)(w, 3 * tap, tap, 3, 1, t, step);
+    else NAME(spread)(w, 5 * tap, tap, 5, 1, t, step);
+}
+
+/* The values of a tile of the output's gradient: 4 x 4 for a kernel of 3 x 3, 2 x 2 for one of 5 x 5 */
+OWN_FUNCTION void NAME(winograd_gradient)(int kernel, const REAL *dy, ptrdiff_t row, ptrdiff_t pixel, REAL *t,
+                                          ptrdiff_t step) {
+    if (kernel == 3) NAME(spread)(dy, row, pixel, 4, 0, t, step);
+    else NAME(spread)(dy, row, pixel, 2, 0, t, step);
+}
+
+/* A tile of the output, its first `rows` x `columns` samples */
+OWN_FUNCTION void NAME(winograd_output)(int kernel, const REAL *t, ptrdiff_t step, REAL *y, ptrdiff_t row,
+                                        ptrdiff_t pixel, int rows, int columns, const REAL *bias, int start) {
+    if (kernel == 3) NAME(output)(t, step, 4, y, row, pixel, rows, columns, bias, start);
+    else NAME(output)(t, step, 2, y, row, pixel, rows, columns, bias, start);
+}
+
+/* The gradient of the weights, at distance `tap` */
+OWN_FUNCTION void NAME(winograd_weight_gradient)(int kernel, const REAL *t, ptrdiff_t step, REAL *dw, ptrdiff_t tap) {
+    VEC result[POINTS][POINTS];
+    if (kernel == 3) {
+        NAME(collect)(t, step, 3, 1, result);
+        UNROLL for (int k = 0; k < 9; k++) *(VEC *)(dw + k * tap) = result[k / 3][k % 3];
+    } else {
+        NAME(collect)(t, step, 5, 1, result);
+        UNROLL for (int k = 0; k < 25; k++) *(VEC *)(dw + k * tap) = result[k / 5][k % 5];
+    }
+}
+
+#define LOWER(i, half) ((i) & (half)) ? V + (i) - (half) : (i)
+#define UPPER(i, half) ((i) & (half)) ? V + (i) : (i) + (half)
+#define SWAP(half)                                                                                                     \
+    if (V > (half)) {                                                                                                  \
+        UNROLL for (int i = 0; i < V; i++) {                                                                           \
+            if (i & (half)) continue;                                                                                  \
+            const VEC a = r[i], b = r[i + (half)];                                                                     \
+            r[i] = SHUFFLE(a, b, EACH(LOWER, half));                                                                   \
+            r[i + (half)] = SHUFFLE(a, b, EACH(UPPER, half));                                                          \
+        }                                                                                                              \
+    }
+
+/* out[lane][channel] = x[channel][lane] for V lanes and the first `channels` of V channels, zeros for the others */
+OWN_FUNCTION void NAME(winograd_transpose)(const REAL *x, ptrdiff_t channel, int channels, REAL *out) {
+    VEC r[V];
+    UNROLL for (int i = 0; i < V; i++) r[i] = i < channels ? *(const VEC *)(x + i * channel) : (VEC){};
+    SWAP(8)
+    SWAP(4)
+    SWAP(2)
+    SWAP(1)
+    UNROLL for (int i = 0; i < V; i++) *(VEC *)(out + i * V) = r[i];
+}
+
+#undef LOWER
+#undef UPPER
+#undef SWAP
+#undef VEC
+#undef IVEC
+#undef V
+#endif
