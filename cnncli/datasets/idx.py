@@ -39,6 +39,7 @@ _NAME = re.compile(
 _GZIP = b"\x1f\x8b"
 _TYPES: dict[int, np.dtype] = {0x08: np.dtype("u1"), 0x0C: np.dtype(">i4")}
 _IMAGES, _LABELS = (0x08,), (0x08, 0x0C)
+AT_ONCE = 1024  # images that are decoded before those that are wanted are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +87,16 @@ class Idx(Dataset):
         return [f"{self.path}[{index}]" for index in range(len(self))]
 
     def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
-        images = _read(self.path, _IMAGES).reshape(self.stored)
-        return fit_all(images[indices], size, channels)
+        out = np.empty((len(indices), *(size or self.size), channels or self.channels), np.uint8)
+        order = np.argsort(indices, kind="stable")
+        first = 0
+        for piece in _pieces(self.path, _IMAGES, AT_ONCE):  # what is not wanted is never all in memory
+            begin, end = np.searchsorted(indices[order], (first, first + len(piece)))
+            wanted = order[begin:end]
+            images = piece.reshape(-1, *self.stored[1:])[indices[wanted] - first]
+            out[wanted] = fit_all(images, size, channels)
+            first += len(piece)
+        return out
 
 
 def _pairs(folder: Path) -> dict[tuple[str, str], dict[str, Path]]:
@@ -105,7 +114,7 @@ def _open(folder: Path, files: dict[str, Path]) -> Idx:
             raise MissingError(f"{shown(folder)}: {shown(files[other].name)} has no file of {kind} beside it")
     with _opened(files["images"], _IMAGES) as (_, _, shape):
         stored = _arrays.image_shape(files["images"], shape)
-    labels = _read(files["labels"], _LABELS)
+    labels = np.concatenate(list(_pieces(files["labels"], _LABELS, 2**20)))
     if labels.ndim != 1:
         raise DataError(f"{shown(files['labels'])}: labels of shape {labels.shape}; expected one dimension")
     classes, labels = _arrays.numbered_classes(files["labels"], labels, stored[0])
@@ -146,18 +155,21 @@ def _opened(path: Path, codes: tuple[int, ...]) -> Iterator[tuple[BinaryIO, np.d
         raise failure(path, error) from None
 
 
-def _read(path: Path, codes: tuple[int, ...]) -> np.ndarray:
+def _pieces(path: Path, codes: tuple[int, ...], at_once: int) -> Iterator[np.ndarray]:
+    """All elements in order, at most `at_once` entries of the first dimension at a time."""
     with _opened(path, codes) as (stream, dtype, shape):
-        expected = math.prod(shape) * dtype.itemsize
+        expected, found = math.prod(shape) * dtype.itemsize, 0
         check_memory(path, expected)
-        elements = np.empty(shape, dtype)
-        found, reason = fill(stream, elements)
-        if found < expected:
-            _wrong_length(shown(path), shape, expected, found, reason)
+        for first in range(0, max(shape[0], 1), at_once):
+            piece = np.empty((min(at_once, shape[0] - first), *shape[1:]), dtype)
+            count, reason = fill(stream, piece)
+            found += count
+            if count < piece.nbytes:
+                _wrong_length(shown(path), shape, expected, found, reason)
+            yield piece
         # also what makes gzip compare its checksum
         if stream.read(1):
             _wrong_length(shown(path), shape, expected, f"more than {expected}")
-    return elements
 
 
 def _wrong_length(name: str, shape: tuple[int, ...], expected: int, found: object, reason: str = "") -> NoReturn:
