@@ -94,7 +94,7 @@ def homework(vector: Vector, k: float, t: float) -> Tensors:
 @pytest.mark.parametrize(("k", "t"), [(1.0, 0.0), (2.5, 0.25)])
 @pytest.mark.parametrize("vector", EXAMPLE_VECTORS, ids=lambda vector: vector.name)
 def test_homework(vector: Vector, k: float, t: float, variant: str, dtype: str) -> None:
-    """The gradients of the layers are those of the lecture's equations, whatever the bend of softplus and the target."""
+    """The layers' gradients are those of the equations, whatever the bend of softplus and the target."""
     steps = tuple(Step("softplus", options={"k": k}) if step.layer == "softplus" else step for step in vector.steps)
     changed = replace(vector, steps=steps, target=np.full((1, 1), t))
     tensors, equations = by_network(changed, variant=variant, dtype=dtype), homework(vector, k, t)
