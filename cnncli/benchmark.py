@@ -96,7 +96,7 @@ def _layers(network: Network, seconds: float) -> list[LayerTime]:
     def one_step() -> None:
         for node in graph.nodes:
             began = time.perf_counter()
-            node.layer.forward(network.buffers(node.name), True)
+            node.layer.forward(network.buffers(node.name), not node.frozen)
             forward[node.name].append(time.perf_counter() - began)
         graph.loss.forward(network.loss)
         graph.loss.backward(network.loss)

@@ -208,7 +208,7 @@ def _look(trainer: Trainer, indices: np.ndarray, profiles: dict[str, Profile], u
         network.set_targets(trainer.train.labels[some])
         for node in graph.nodes:
             b = network.buffers(node.name)
-            node.layer.forward(b, True)
+            node.layer.forward(b, not node.frozen)
             if node.name in profiles and b.dx is not None:
                 b.dy[...] = 1.0  # so that backward yields the slopes; the real gradient comes later
                 node.layer.backward(b)

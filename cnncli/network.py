@@ -93,7 +93,7 @@ class Network:
         scratch = self._scratch()
         for node in graph.nodes:
             self._buffers[node.name] = self._bind(node, values, gradients, edges, scratch, seed)
-        self._forward = [(node.layer, self._buffers[node.name]) for node in graph.nodes]
+        self._forward = [(node, self._buffers[node.name]) for node in graph.nodes]
         self._random = [self._buffers[name] for name, plan in graph.plans.items() if plan.random]
         needed = graph.needs_gradient(input_gradient)
         self._backward: list[tuple[Layer | _Split, Buffers]] = []
@@ -251,8 +251,8 @@ class Network:
         """Run the layers and the loss on the images in `x`."""
         for b in self._random:
             b.step = step
-        for layer, b in self._forward:
-            layer.forward(b, training)
+        for node, b in self._forward:
+            node.layer.forward(b, training and not node.frozen)
         self.graph.loss.forward(self.loss)
 
     def backward(self) -> None:

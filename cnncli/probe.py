@@ -9,10 +9,7 @@ import numpy as np
 
 from cnncli.errors import SpecError
 from cnncli.graph import Graph
-from cnncli.layers._copy import Copy
 from cnncli.layers.base import LayerPlan, Shape
-from cnncli.layers.batch_norm2d import BatchNorm2d
-from cnncli.layers.conv2d import Conv2d
 from cnncli.losses.base import Loss, LossBuffers
 from cnncli.network import Network
 from cnncli.registry import suggest
@@ -62,9 +59,7 @@ class Probe:
         dtype: str = "float32",
     ) -> None:
         check_layer(graph, layer)
-        arrays = dict(arrays)
-        nodes = [_in_use(graph.plans[node.name], node, arrays) for node in _before(graph.nodes, layer)]
-        cut = Graph(nodes, graph.in_shape, _Given())
+        cut = Graph(_before(graph.nodes, layer), graph.in_shape, _Given())
         self.network = Network(cut, batch_size, training=True, dtype=dtype, threads=threads, input_gradient=True)
         self.network.load(arrays)
 
@@ -109,24 +104,6 @@ def _before(nodes: Sequence[Node], layer: str) -> list[Node]:
         if node.name in wanted:
             wanted.update(node.inputs)
     return [node for node in nodes if node.name in wanted]
-
-
-def _in_use(plan: LayerPlan, node: Node, arrays: dict[str, np.ndarray]) -> Node:
-    """A node whose backward pass is that of what it does in use: layers differ there that know training from use.
-
-    Dropout does nothing. Batch normalisation with its running averages is a scale and a shift of each map, so a
-    convolution with one weight for each; `arrays` then hold these.
-    """
-    if plan.random:
-        return Node(node.name, Copy(), node.inputs)
-    if not isinstance(node.layer, BatchNorm2d):
-        return node
-    weight, bias, mean, variance = (
-        arrays[f"{node.name}.{key}"].astype(np.float64) for key in ("weight", "bias", "running_mean", "running_var")
-    )
-    scale = weight / np.sqrt(variance + node.layer.eps)
-    arrays[f"{node.name}.weight"], arrays[f"{node.name}.bias"] = scale.reshape(-1, 1, 1, 1), bias - mean * scale
-    return Node(node.name, Conv2d(out_channels=len(scale), kernel_size=(1, 1), groups=len(scale)), node.inputs)
 
 
 def receptive_field(graph: Graph, layer: str, unit: tuple[int, int]) -> Box:

@@ -24,7 +24,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Node:
-    """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`; a frozen one is not trained."""
+    """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`.
+
+    A frozen one is not trained, and in training works as in evaluation.
+    """
 
     name: str
     layer: Layer

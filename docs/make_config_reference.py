@@ -18,10 +18,10 @@ One YAML file has the sections `data`, `model`, `loss`, `optimizer`, `schedule` 
 `KEY=VALUE` on the command line overrides any of it: `train.epochs=3 optimizer.sgd.lr=0.1 model.c3.out_channels=8`.
 
 A layer is `TYPE`, or `TYPE: {options}`, in the list `model`, with an optional `name:` and, where the input is not the
-layer before, `inputs:`; `frozen: true` keeps it from being trained. A layer without a name is called by its type and
-running number (`conv2d_1`). Losses, optimizers and
-schedules are written the same way: `optimizer: {sgd: {lr: 0.1}}`. A pair is one whole number for rows and columns, or
-a list of two.
+layer before, `inputs:`; `frozen: true` keeps it from being trained and lets it work as in evaluation: a `batch_norm2d`
+uses the running averages that it has. A layer without a name is called by its type and running number (`conv2d_1`).
+Losses, optimizers and schedules are written the same way: `optimizer: {sgd: {lr: 0.1}}`. A pair is one whole number for
+rows and columns, or a list of two.
 """
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cases import Case
 from oracles import ORACLES, Answer, Draw, Tensors
 
-from cnncli import random, registry
+from cnncli import _fast, random, registry
 from cnncli.graph import Graph
 from cnncli.layers._copy import Copy
 from cnncli.losses.base import Loss
@@ -21,6 +21,7 @@ from cnncli.spec import INPUT, Node
 NAME = "layer"
 SEED, STEP = 3, 7
 RANDOM = Draw(SEED, random.stream(NAME), STEP, 32)
+KERNELS = [(variant, dtype) for variant in _fast.available() for dtype in ("float64", "float32")]
 
 
 class Rig:

@@ -108,6 +108,15 @@ def test_rank_and_row_sums_of_projections(low_pass: str, border: Border) -> None
         )
 
 
+def test_a_step_on_an_image_is_the_product_of_two_projections() -> None:
+    """The Kronecker product acts on the image's samples in a row, and its rank is the number of those that it keeps."""
+    rng = np.random.default_rng(1)
+    for rows, columns in ((5, 6), (4, 3)):
+        image, step = rng.normal(size=(rows, columns)), np.kron(projection(rows), projection(columns))
+        np.testing.assert_allclose(pyramid(image, 1)[0].ravel(), step @ image.ravel(), atol=1e-14)
+        assert np.linalg.matrix_rank(step) == -(-rows // 2) * -(-columns // 2)
+
+
 def test_levels_of_a_pyramid() -> None:
     levels = pyramid(np.ones((28, 5, 3)), 6)
     assert [level.shape for level in levels] == [(14, 3, 3), (7, 2, 3), (4, 1, 3), (2, 1, 3), (1, 1, 3), (1, 1, 3)]

@@ -186,6 +186,39 @@ def test_frozen_layers_stay_as_they_are() -> None:
         assert np.array_equal(array, before[name]) == (rates[name] == 0), name
 
 
+def test_a_frozen_batch_normalisation_is_that_of_evaluation() -> None:
+    """As in PyTorch: it uses the averages it has, and keeps them; what lies below it is trained through it."""
+    model = [conv(3), {"batch_norm2d": {}, "frozen": True}, {"dropout": {"p": 0.5}, "frozen": True}, linear(4)]
+    network = Network(build(model, (1, 6, 6)), 16, training=True, dtype="float64")
+    network.initialize(0)
+    rng = np.random.default_rng(0)
+    put(network.x, rng.normal(size=(16, 1, 6, 6)), unused=0.0)
+    network.set_targets(rng.integers(0, CLASSES, 16, np.int32))
+    averages = {name: array for name, array in network.state.items() if name.startswith("batch_norm2d_1")}
+    assert len(averages) == 2
+    for array in averages.values():
+        array[...] = rng.uniform(0.5, 2, array.shape)
+    before = {name: array.copy() for name, array in averages.items()}
+    network.forward()
+    scores = network.scores()
+    network.forward(training=True, step=1)
+    np.testing.assert_array_equal(network.scores(), scores)
+    for name, array in averages.items():
+        np.testing.assert_array_equal(array, before[name])
+    network.backward()
+    weight, slopes = network.param["conv2d_1.weight"], network.param_grad["conv2d_1.weight"].copy()
+
+    def loss(step: float, place: tuple[int, ...]) -> float:
+        weight[place] += step
+        network.forward(training=True, step=1)
+        weight[place] -= step
+        return network.mean_loss()
+
+    for place in np.ndindex(weight.shape):
+        difference = (loss(1e-5, place) - loss(-1e-5, place)) / 2e-5
+        assert slopes[place] == pytest.approx(difference, rel=1e-6, abs=1e-8)
+
+
 def test_a_training_step_allocates_next_to_nothing() -> None:
     model = [conv(8, padding=1), "batch_norm2d", "relu", {"max_pool2d": {"kernel_size": 2}}, "dropout", linear(4)]
     network = Network(build(model, (3, 16, 16)), 64, training=True)

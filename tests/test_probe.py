@@ -10,7 +10,6 @@ from networks import NETWORKS, build, conv, linear, named
 from cnncli import registry
 from cnncli.errors import SpecError
 from cnncli.graph import Graph
-from cnncli.layers._copy import Copy
 from cnncli.losses.base import Loss
 from cnncli.network import Network
 from cnncli.probe import Probe, check_layer, gradient_support, receptive_field
@@ -120,9 +119,6 @@ def test_only_what_a_layer_needs_is_computed() -> None:
     graph = named("residual")
     probe = Probe(graph, arrays(graph), "stem")
     assert [node.name for node in probe.network.graph.nodes] == ["conv2d_1", "batch_norm2d_1", "stem"]
-    graph = build(DEEP, (1, 8, 12))
-    kinds = [type(node.layer) for node in Probe(graph, arrays(graph), graph.output).network.graph.nodes]
-    assert kinds[4] is Copy
 
 
 def test_layers_that_are_not_there() -> None:

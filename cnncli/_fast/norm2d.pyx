@@ -126,11 +126,11 @@ def normalize(const real[:, :, :, :, :] x, const double[::1] mean, const double[
 
 def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const double[::1] mean,
              const double[::1] variance, const real[::1] weight, real[:, :, :, :, :] dx, real[::1] dweight,
-             real[::1] dbias, double[:, :, ::1] partial, double[:, ::1] work, double eps, int n, int blocks,
-             int threads):
-    """Gradients through the batch statistics.
+             real[::1] dbias, double[:, :, ::1] partial, double[:, ::1] work, double eps, double count,
+             int n, int blocks, int threads):
+    """Gradients through statistics of `count` values a channel; given ones are those of infinitely many.
 
-    dbias = sum dy, dweight = sum dy xhat, dx = weight / sigma * (dy - dbias / m - xhat dweight / m), m values a channel.
+    dbias = sum dy, dweight = sum dy xhat, dx = weight / sigma * (dy - dbias / count - xhat dweight / count).
 
     x, dy, mean, variance, weight: IN; dx (may be None), dweight, dbias: OUT; partial [block, 2, channel], work
     [channel, 64]: scratch.
@@ -140,7 +140,6 @@ def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const do
     cdef ptrdiff_t x_row = x.strides[2] // <ptrdiff_t>sizeof(real), dy_row = dy.strides[2] // <ptrdiff_t>sizeof(real)
     cdef int c, b, l, step, piece, lanes_used
     cdef bint with_dx = dx is not None
-    cdef double count = <double>n * rows * columns
     cdef double *sums
     cdef real scale, centre, level, slope
     cdef const real *source

@@ -250,7 +250,10 @@ class Layer:
         raise AssertionError(f"{type(self).__name__} has no forward pass")
 
     def backward(self, b: Buffers) -> None:
-        """Write ``b.dx`` where it is wanted and every ``b.grad``, overwriting what is there."""
+        """Write ``b.dx`` where it is wanted and every ``b.grad``, overwriting what is there.
+
+        They are the gradients of what forward did last, in training or (a frozen layer) as in evaluation.
+        """
         raise AssertionError(f"{type(self).__name__} has no backward pass")
 
     def choices(self, b: Buffers) -> np.ndarray | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cnncli.fields import between, field, positive
 from cnncli.initializers import ONE
 from cnncli.layers.base import Buffers, Layer, LayerPlan, Param, Saved, Shape
@@ -39,6 +41,7 @@ class BatchNorm2d(Layer):
             saved={
                 "mean": Saved((channels,), "block", "float64"),
                 "m2": Saved((channels,), "block", "float64"),
+                "count": Saved((1,), "node", "float64"),
                 "partial": Saved((2, channels), "block", "float64"),
                 "work": Saved((channels, 64), "node", "float64"),
             },
@@ -47,20 +50,22 @@ class BatchNorm2d(Layer):
 
     def forward(self, b: Buffers, training: bool) -> None:
         norm = b.kernels.norm2d
-        mean, m2 = b.saved["mean"], b.saved["m2"]
+        mean, m2, count = b.saved["mean"], b.saved["m2"], b.saved["count"]
         if training:
             norm.statistics(b.x, mean, m2, b.saved["work"], b.n, b.blocks, b.threads)
-            count = b.n * b.x.shape[2] * b.x.shape[3]
+            count[0] = b.n * b.x.shape[2] * b.x.shape[3]
             running_mean, running_var = b.state["running_mean"], b.state["running_var"]
             running_mean += self.momentum * (mean[0] - running_mean)
-            running_var += self.momentum * (m2[0] / max(count - 1, 1) - running_var)
-            m2[0] /= count
+            running_var += self.momentum * (m2[0] / max(count[0] - 1, 1) - running_var)
+            m2[0] /= count[0]
         else:
             mean[0], m2[0] = b.state["running_mean"], b.state["running_var"]
+            count[0] = np.inf  # no value of the batch moves them
         norm.normalize(b.x, mean[0], m2[0], b.param["weight"], b.param["bias"], b.y, self.eps, b.n, b.blocks, b.threads)
 
     def backward(self, b: Buffers) -> None:
+        mean, var, count = b.saved["mean"][0], b.saved["m2"][0], b.saved["count"][0]
         b.kernels.norm2d.backward(
-            b.x, b.dy, b.saved["mean"][0], b.saved["m2"][0], b.param["weight"], b.dx, b.grad["weight"], b.grad["bias"],
-            b.saved["partial"], b.saved["work"], self.eps, b.n, b.blocks, b.threads,
+            b.x, b.dy, mean, var, b.param["weight"], b.dx, b.grad["weight"], b.grad["bias"],
+            b.saved["partial"], b.saved["work"], self.eps, count, b.n, b.blocks, b.threads,
         )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnncli.fields import between, field
-from cnncli.layers.base import Buffers, Layer, LayerPlan, Shape
+from cnncli.layers.base import Buffers, Layer, LayerPlan, Saved, Shape
 from cnncli.random import key
 
 
@@ -24,9 +24,12 @@ class Dropout(Layer):
     p: float = field(between(0, 1, "[)"), default=0.5, doc="probability that a value is dropped")
 
     def plan(self, in_shapes: Sequence[Shape]) -> LayerPlan:
-        return LayerPlan(out_shape=in_shapes[0], in_place=True, random=True)
+        return LayerPlan(
+            out_shape=in_shapes[0], saved={"rate": Saved((1,), "node", "float64")}, in_place=True, random=True
+        )
 
     def forward(self, b: Buffers, training: bool) -> None:
+        b.saved["rate"][0] = self.p if training else 0.0
         if training:
             b.kernels.elementwise.dropout(b.x, b.y, self.p, key(b.seed, b.stream), b.step, b.blocks, b.threads)
         elif b.x is not b.y:
@@ -34,4 +37,5 @@ class Dropout(Layer):
 
     def backward(self, b: Buffers) -> None:
         if b.dx is not None:
-            b.kernels.elementwise.dropout(b.dy, b.dx, self.p, key(b.seed, b.stream), b.step, b.blocks, b.threads)
+            rate = b.saved["rate"][0]
+            b.kernels.elementwise.dropout(b.dy, b.dx, rate, key(b.seed, b.stream), b.step, b.blocks, b.threads)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import reference
 from cases import ROWS, Case
-from rig import Rig, inputs, parameters
+from oracles import Answer
+from rig import Rig, assert_close, gradient, inputs, parameters
 
+TOLERANCE = {"float64": 1e-11, "float32": 1e-5}  # of the largest element of a tensor
 CASES = [case for case in ROWS if case.type == "batch_norm2d"]
 
 
@@ -40,6 +42,24 @@ def test_evaluation_uses_the_averages_and_leaves_them(case: Case) -> None:
     np.testing.assert_allclose(rig.forward([x], params, training=False), wanted, rtol=1e-12, atol=1e-12)
     for name, array in state.items():
         np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_gradients_after_evaluation_leave_the_averages_alone(case: Case, dtype: str) -> None:
+    """They are numbers like any others then, and not functions of the batch."""
+    rig, params = Rig(case, 70, dtype=dtype), parameters(case)
+    rng, layer = np.random.default_rng(0), case.layer()
+    for array in rig.buffers.state.values():
+        array[...] = rng.uniform(0.5, 2, array.shape)
+    (x,) = inputs(case, 70)
+    y = rig.forward([x], params, training=False)
+    (dx,), grads = rig.backward(gradient(y.shape))
+    wanted_dx, *wanted = reference.batch_norm2d_backward(
+        gradient(y.shape), x, params["weight"], params["bias"], **rig.buffers.state, training=False, eps=layer.eps
+    )  # type: ignore[attr-defined]
+    found = Answer(y, (dx,), grads)
+    assert_close(found, Answer(y, (wanted_dx,), dict(zip(("weight", "bias"), wanted, strict=True))), TOLERANCE[dtype])
 
 
 def test_a_single_value_becomes_the_bias() -> None:

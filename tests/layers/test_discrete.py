@@ -73,6 +73,8 @@ def test_dropout_depends_on_seed_name_and_step() -> None:
 def test_dropout_in_evaluation_changes_nothing() -> None:
     rig, x = Rig(Case("dropout", {}, ((2, 3, 4),)), 33), np.random.default_rng(0).normal(size=(33, 2, 3, 4))
     np.testing.assert_array_equal(_forward(rig, x, training=False), x)
+    (dx,), _ = rig.backward(2 * x)
+    np.testing.assert_array_equal(dx, 2 * x)
 
 
 @pytest.mark.parametrize("variant", _fast.available())

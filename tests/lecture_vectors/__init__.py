@@ -5,11 +5,11 @@ output), ``loss``, ``dx`` (gradient of the input), and ``<layer>_<number>.y`` or
 numbered by type from 1. The backward pass starts from half the squared error where there is a target, else from ones.
 """
 
-from .activations import ACTIVATION_VECTORS
+from .activations import ACTIVATION_VECTORS, points, sigmoids
 from .example import EXAMPLE_VECTORS
 from .images import BLOCK, IMAGE_VECTORS, PYRAMID_VECTORS
-from .normalization import NORM_VECTORS, SECOND_MAP
-from .vector import Array, Printed, Step, Vector, maps
+from .normalization import NORM_VECTORS, SECOND_MAP, contrast
+from .vector import Array, Printed, Step, Vector, maps, one
 
 VECTORS = [*IMAGE_VECTORS, *PYRAMID_VECTORS, *ACTIVATION_VECTORS, *NORM_VECTORS, *EXAMPLE_VECTORS]
 
@@ -22,5 +22,9 @@ __all__ = [
     "Printed",
     "Step",
     "Vector",
+    "contrast",
     "maps",
+    "one",
+    "points",
+    "sigmoids",
 ]

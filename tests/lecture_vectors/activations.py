@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .vector import Array, Printed, Vector, maps, one
+from .vector import Array, Printed, Step, Vector, maps, one
 
 
 def points(*x: float) -> Array:
@@ -18,6 +18,12 @@ def points(*x: float) -> Array:
 
 def activation(name: str, x: Array, text: str, layer: str, tensor: str = "y", **options: Any) -> Vector:
     return Vector(name, x, one(layer, **options), (Printed(tensor, text, np.ravel),))
+
+
+def sigmoids(depth: int, *printed: Printed) -> Vector:
+    """A stack of sigmoids each of which sees 0, where its slope is greatest."""
+    shift = Step("linear", {"weight": np.ones((1, 1)), "bias": np.array([-0.5])})  # the sigmoid of 0 is 0.5
+    return Vector(f"{depth} sigmoids", points(0.5), (shift, Step("sigmoid")) * depth, printed)
 
 
 LECUN_TANH: dict[str, Any] = {"amplitude": 1.7159, "slope": 2 / 3}
@@ -49,4 +55,8 @@ ACTIVATION_VECTORS = [
     ),
     activation("softabs 10", points(1), "0.861379643667854", "softabs", k=10.0),
     activation("softabs 1e4", points(1), "0.999861370563888", "softabs", k=1e4),
+    sigmoids(5, Printed("dx", "9.765625e-4", np.ravel, exact=True)),
+    sigmoids(10, Printed("dx", "9.53674e-7", np.ravel)),
+    sigmoids(20, Printed("dx", "9.09495e-13", np.ravel)),
+    sigmoids(63, Printed("dx", f"{2.0**-126}", np.ravel, exact=True)),
 ]

@@ -44,10 +44,19 @@ IMAGE_VECTORS = [
         0 30 50 80 80 90 60 30 / 0 20 30 50 50 60 40 20 / 10 20 30 30 30 30 20 10 / 10 10 10 0 0 0 0 0""",
         convolution(BOX),
     ),
+    filtered(
+        "box 3x3 as a filter", "0 30 50 80 80 90 60 30", one("fixed_filter2d", kernel="box3", border="valid"), row(3)
+    ),
     filtered("box 3x3 sum", "2220", convolution(BOX), total(0)),
     filtered("sum of f", "2250", one("subsample2d", skip=(0, 0)), total(0)),
     filtered("sobel", "0 360 270 0 90 0 -360 -360", convolution(SOBEL_X), row(3)),
     filtered("sobel flipped", "0 -360 -270 0 -90 0 360 360", convolution(SOBEL_X, flip=True), row(3)),
+    filtered(
+        "sobel as a filter",
+        "0 360 270 0 90 0 -360 -360",
+        one("fixed_filter2d", kernel="sobel_x", border="valid"),
+        row(3),
+    ),
     filtered(
         "average 2x2",
         "0 0 0 0 0 / 0 45 90 90 0 / 0 45 67.5 90 0 / 0 22.5 45 45 0 / 0 22.5 0 0 0",

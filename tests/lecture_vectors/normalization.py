@@ -23,6 +23,12 @@ def gaussian(size: int, text: str, part: Callable[[Array], Any]) -> Vector:
     return Vector(f"gaussian {size}", maps(IMPULSE), steps, (Printed("y", text, lambda y: part(IMPULSE - y[0, 0])),))
 
 
+def inside(text: str, part: Callable[[Array], Any]) -> Vector:
+    """How much of the window lies inside the frame, read off what it takes away from ones."""
+    steps = one("subtractive_norm2d", size=3, sigma=1.0, border="zero")
+    return Vector("inside weight", maps(np.ones((10, 10))), steps, (Printed("y", text, lambda y: part(1 - y[0, 0])),))
+
+
 def contrast(layer: str, across: str = "all") -> tuple[Step, ...]:
     options: dict[str, Any] = {"size": 3, "sigma": 1.0, "across": across, "border": "corrected"}
     return one(layer, **options) if layer == "subtractive_norm2d" else one(layer, **options, c="mean")
@@ -35,6 +41,13 @@ def brightness(name: str, text: str, **options: Any) -> Vector:
 NORM_VECTORS = [
     gaussian(3, "0.07511361 0.12384140 0.20417996", lambda w: w[[4, 4, 5], [4, 5, 5]]),
     gaussian(5, "0.00296902 0.01330621 0.02193823 0.16210282", lambda w: w[[3, 3, 3, 5], [3, 4, 5, 5]]),
+    Vector(
+        "gaussian 5 as a filter",
+        maps(IMPULSE),
+        one("fixed_filter2d", kernel="gaussian5"),
+        (Printed("y", "0.00296902 0.01330621 0.02193823 0.16210282", lambda y: y[0, 0, [3, 3, 3, 5], [3, 4, 5, 5]]),),
+    ),
+    inside("0.526976369832 0.725931380939", lambda w: w[0, [0, 4]]),
     Vector(
         "subtractive on one map",
         F / 90,
