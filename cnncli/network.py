@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnncli import _fast, random
+from cnncli import _fast, fuse, random
 from cnncli.graph import Graph
 from cnncli.layers.base import NO_FRAME, Buffers, Frame, Layer
 from cnncli.losses.base import LossBuffers
@@ -29,7 +29,7 @@ class _Split:
     def backward(self, b: Buffers) -> None:
         left = self.parts[0]
         for part in self.parts[1:]:
-            b.kernels.elementwise.add(left, part, self.total, b.blocks, b.threads)
+            b.kernels.elementwise.add(left, part, self.total, False, b.blocks, b.threads)
             left = self.total
 
 
@@ -50,9 +50,13 @@ class Network:
         Whether the gradient of the images is wanted too.
     variant : str, optional
         Kernels to use instead of the best.
+    fused : bool
+        Whether layers may carry out others on the way (see `cnncli.fuse`); results are the same bits.
 
     Attributes
     ----------
+    fused : dict of str to str
+        Layers that carry out the ReLU behind them, and its name.
     theta, grad : ndarray
         All parameters and gradients, flat; `param` and `param_grad` are views by name.
     state : dict of str to ndarray
@@ -73,8 +77,10 @@ class Network:
         seed: int = 0,
         input_gradient: bool = False,
         variant: str | None = None,
+        fused: bool = True,
     ) -> None:
         self.graph = graph
+        self.fused = fuse.rectified(graph) if fused else {}
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
         self.threads = threads
@@ -93,15 +99,17 @@ class Network:
         scratch = self._scratch()
         for node in graph.nodes:
             self._buffers[node.name] = self._bind(node, values, gradients, edges, scratch, seed)
-        self._forward = [(node, self._buffers[node.name]) for node in graph.nodes]
+        carried_out = set(self.fused.values())
+        self._forward = [(node, self._buffers[node.name]) for node in graph.nodes if node.name not in carried_out]
         self._random = [self._buffers[name] for name, plan in graph.plans.items() if plan.random]
         needed = graph.needs_gradient(input_gradient)
+        carried_out = {relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "both"}
         self._backward: list[tuple[Layer | _Split, Buffers]] = []
         for node in reversed(graph.nodes):
             b = self._buffers[node.name]
             if node.name in splits:
                 self._backward.append((splits[node.name], b))
-            if needed[node.name]:
+            if needed[node.name] and node.name not in carried_out:
                 self._backward.append((node.layer, b))
         if INPUT in splits:
             self._backward.append((splits[INPUT], b))
@@ -134,7 +142,7 @@ class Network:
 
     def _gradients(self, input_gradient: bool) -> tuple[dict[str, Maps], dict[tuple[str, int], Any], dict[str, _Split]]:
         """Gradients of outputs, the arrays that each node writes for its inputs, and the sums where several write."""
-        graph, owners = self.graph, self._owners()
+        graph, owners = self.graph, fuse.gradient_owners(self.graph, self._owners())
         needed = graph.needs_gradient(input_gradient)
         found: dict[str, Maps] = {}
         for owner in dict.fromkeys(owners.values()):
@@ -151,7 +159,10 @@ class Network:
             if len(places) == 1:
                 edges[places[0]] = gradients[name].inside
             elif places:
-                parts = [self._maps(name, []).inside for _ in places]
+                parts = [
+                    gradients[reader].inside if graph.plans[reader].hands_on else self._maps(name, []).inside
+                    for reader, _ in places
+                ]
                 edges.update(zip(places, parts, strict=True))
                 splits[name] = _Split(parts, gradients[name].inside)
         return gradients, edges, splits
@@ -198,7 +209,7 @@ class Network:
             }[saved.per]
             b.saved[key] = aligned(shape, self.dtype if saved.dtype == "real" else saved.dtype)
         b.real, b.index = scratch
-        b.algorithm = plan.algorithm
+        b.algorithm, b.rectified = plan.algorithm, node.name in self.fused
         b.kernels, b.threads = self.kernels, self.threads
         b.seed, b.stream, b.step = seed, random.stream(node.name), 0
         return b

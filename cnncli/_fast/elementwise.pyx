@@ -15,8 +15,8 @@ cdef extern from "philox.h" nogil:
     uint64_t philox(uint32_t key, uint64_t counter)
 
 cdef extern from "pointwise.h" nogil:
-    void add_f32(const float *, const float *, float *, ptrdiff_t)
-    void add_f64(const double *, const double *, double *, ptrdiff_t)
+    void add_f32(const float *, const float *, float *, ptrdiff_t, int)
+    void add_f64(const double *, const double *, double *, ptrdiff_t, int)
 
 
 def copy(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int blocks, int threads):
@@ -31,9 +31,9 @@ def copy(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int blocks, int thr
             memmove(&y[b, c, i, 0, 0], &x[b, c, i, 0, 0], sizeof(real) * run)
 
 
-def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:, :, :, :, :] y, int blocks,
-        int threads):
-    """y = left + right. left, right: IN; y: OUT, which may be either of them."""
+def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:, :, :, :, :] y, bint rectified,
+        int blocks, int threads):
+    """y = left + right, cut at 0 if `rectified`. left, right: IN; y: OUT, which may be either of them."""
     cdef Py_ssize_t run = same(left.shape, left.strides, y.shape, y.strides, sizeof(real)), i
     same(left.shape, left.strides, right.shape, right.strides, sizeof(real))
     cdef int piece, b, c, channels = left.shape[1]
@@ -43,9 +43,9 @@ def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:,
         c = piece % channels
         for i in range(left.shape[2]):
             if real is float:
-                add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run)
+                add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, rectified)
             else:
-                add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run)
+                add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, rectified)
 
 
 def dropout(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, double rate, unsigned int key, unsigned int step,

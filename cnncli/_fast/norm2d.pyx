@@ -1,6 +1,8 @@
-"""Batch normalisation over images and pixels, in three steps: sums per block, a merge by the fixed tree, an apply.
+"""Batch normalisation over images and pixels: sums per block, merged by the fixed tree, then applied.
 
-Only the `n` valid images of the batch count; unused lanes get zeros. Statistics are kept in double precision.
+A channel is one piece of work, from its sums to its last sample: what the sums have read is in the cache when the
+statistics are applied. Only the `n` valid images of the batch count; unused lanes get zeros. Statistics are kept in
+double precision. norm2d.h has what is done with one row.
 
 References: Ioffe and Szegedy, "Batch normalization", 2015, algorithm 1; Chan, Golub and LeVeque, "Updating formulae
 and a pairwise algorithm for computing sample variances", 1979, for the merge.
@@ -9,6 +11,7 @@ from cython.parallel cimport prange
 from libc.math cimport sqrt
 
 from cnncli._fast._maps cimport same
+from cnncli._fast._norm2d cimport row_apply, row_gradient, row_gradient_sums, row_sums
 from cnncli._fast._reduce cimport team
 from cnncli._fast._types cimport real
 
@@ -17,33 +20,13 @@ cdef inline int used(int n, int block, int lanes) noexcept nogil:
     return lanes if n - block * lanes >= lanes else n - block * lanes
 
 
-cdef void lane_totals(const real *x, const real *dy, ptrdiff_t x_row, ptrdiff_t dy_row, int rows, int columns, int lanes,
-                      double centre, double *first, double *second) noexcept nogil:
-    """Per lane: first += x - centre, second += (x - centre)^2; with dy: first += dy, second += dy (x - centre)."""
-    cdef int i, j, l
-    cdef real sum1[32]
-    cdef real sum2[32]
-    cdef real c = <real>centre
-    cdef const real *xr
-    cdef const real *dr
-    for i in range(rows):
-        for l in range(lanes):
-            sum1[l] = 0
-            sum2[l] = 0
+cdef inline void clear_unused(real *row, int columns, int lanes, int lanes_used) noexcept nogil:
+    """Zeros in the lanes without an image."""
+    cdef int j, l
+    if lanes_used < lanes:
         for j in range(columns):
-            xr = x + i * x_row + j * lanes
-            if dy == NULL:
-                for l in range(lanes):
-                    sum1[l] += xr[l] - c
-                    sum2[l] += (xr[l] - c) * (xr[l] - c)
-            else:
-                dr = dy + i * dy_row + j * lanes
-                for l in range(lanes):
-                    sum1[l] += dr[l]
-                    sum2[l] += dr[l] * (xr[l] - c)
-        for l in range(lanes):
-            first[l] += sum1[l]
-            second[l] += sum2[l]
+            for l in range(lanes_used, lanes):
+                row[j * lanes + l] = 0
 
 
 cdef double lane_tree(double *v, int used_lanes) noexcept nogil:
@@ -58,102 +41,118 @@ cdef double lane_tree(double *v, int used_lanes) noexcept nogil:
     return v[0]
 
 
-def statistics(const real[:, :, :, :, :] x, double[:, ::1] mean, double[:, ::1] m2, double[:, ::1] work, int n,
-               int blocks, int threads):
-    """mean[0], m2[0] = mean and sum of squared deviations of each channel; rows 1 .. blocks-1 are used up.
+cdef void merge(double *mean, double *m2, ptrdiff_t step_of_block, int n, int blocks, int lanes, int pixels) noexcept nogil:
+    """mean[0], m2[0] = those of all blocks, which are used up."""
+    cdef int b, step = 1
+    cdef double delta, left, right
+    while step < blocks:
+        b = 0
+        while b + step < blocks:
+            left = <double>step * lanes * pixels
+            right = <double>((n if b + 2 * step >= blocks else (b + 2 * step) * lanes) - (b + step) * lanes) * pixels
+            delta = mean[(b + step) * step_of_block] - mean[b * step_of_block]
+            mean[b * step_of_block] += delta * (right / (left + right))
+            m2[b * step_of_block] += m2[(b + step) * step_of_block] + delta * delta * (left * right / (left + right))
+            b = b + 2 * step
+        step = step * 2
 
-    x: IN; mean, m2: OUT; work: one row of 64 doubles per channel.
+
+def train(const real[:, :, :, :, :] x, const real[::1] weight, const real[::1] bias, double[::1] running_mean,
+               double[::1] running_var, real[:, :, :, :, :] y, double[:, ::1] mean, double[:, ::1] variance,
+               double[:, ::1] work, double eps, double momentum, bint rectified, int n, int blocks, int threads):
+    """Normalise by the batch's own statistics, as `normalize` does, and move the running averages towards them.
+
+    x, weight, bias: IN; running_mean, running_var: IN and OUT; y, mean[0], variance[0]: OUT, the other rows of these are
+    used up; work: one row of 64 doubles per channel.
     """
-    cdef int channels = x.shape[1], rows = x.shape[2], columns = x.shape[3], lanes = x.shape[4]
-    same(x.shape, x.strides, x.shape, x.strides, sizeof(real))
-    cdef ptrdiff_t x_row = x.strides[2] // <ptrdiff_t>sizeof(real)
-    cdef int c, b, l, step, lanes_used
-    cdef double count, centre, first, delta, left, right
+    cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real))
+    cdef int channels = x.shape[1], rows = x.shape[2], columns = x.shape[3], lanes = x.shape[4], pixels = rows * columns
+    cdef int c, b, i, l, lanes_used
+    cdef double values = <double>n * pixels, centre, first
     cdef double *sums
     for c in prange(channels, nogil=True, schedule="static",
-                    num_threads=team(threads, <double>blocks * channels * rows * columns * lanes)):
+                    num_threads=team(threads, <double>blocks * channels * rows * run)):
         sums = &work[c, 0]
         for b in range(blocks):
             lanes_used = used(n, b, lanes)
             centre = x[b, c, 0, 0, 0]                    # any value of the block: differences stay small
             for l in range(64):
                 sums[l] = 0
-            lane_totals(&x[b, c, 0, 0, 0], <const real *>NULL, x_row, 0, rows, columns, lanes, centre, sums, sums + 32)
-            count = <double>lanes_used * rows * columns
-            first = lane_tree(sums, lanes_used) / count
-            mean[b, c] = <double><real>centre + first
-            m2[b, c] = lane_tree(sums + 32, lanes_used) - first * first * count
-        step = 1
-        while step < blocks:
-            b = 0
-            while b + step < blocks:
-                left = <double>step * lanes * rows * columns
-                right = <double>((n if b + 2 * step >= blocks else (b + 2 * step) * lanes) - (b + step) * lanes)
-                right = right * rows * columns
-                delta = mean[b + step, c] - mean[b, c]
-                mean[b, c] = mean[b, c] + delta * (right / (left + right))
-                m2[b, c] = m2[b, c] + m2[b + step, c] + delta * delta * (left * right / (left + right))
-                b = b + 2 * step
-            step = step * 2
+            for i in range(rows):
+                row_sums(lanes, &x[b, c, i, 0, 0], columns, <real>centre, sums, sums + 32)
+            first = lane_tree(sums, lanes_used) / (<double>lanes_used * pixels)
+            mean[b, c] = centre + first
+            variance[b, c] = lane_tree(sums + 32, lanes_used) - first * first * lanes_used * pixels
+        merge(&mean[0, c], &variance[0, c], channels, n, blocks, lanes, pixels)
+        running_mean[c] += momentum * (mean[0, c] - running_mean[c])
+        running_var[c] += momentum * (variance[0, c] / (values - 1 if values > 1 else 1) - running_var[c])
+        variance[0, c] = variance[0, c] / values
+        apply(&x[0, c, 0, 0, 0], &y[0, c, 0, 0, 0], x.strides, y.strides, rows, columns, lanes, mean[0, c],
+              variance[0, c] + eps, weight[c], bias[c], rectified, n, blocks)
 
 
 def normalize(const real[:, :, :, :, :] x, const double[::1] mean, const double[::1] variance, const real[::1] weight,
-              const real[::1] bias, real[:, :, :, :, :] y, double eps, int n, int blocks, int threads):
-    """y = (x - mean) / sqrt(variance + eps) * weight + bias, one of each per channel. All IN but y: OUT."""
-    cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real)), i, j
-    cdef int piece, b, c, channels = x.shape[1], lanes = x.shape[4], l, lanes_used
-    cdef real scale, centre, shift
-    cdef const real *source
+              const real[::1] bias, real[:, :, :, :, :] y, double eps, bint rectified, int n, int blocks, int threads):
+    """y = (x - mean) / sqrt(variance + eps) * weight + bias, one of each per channel, cut at 0 if `rectified`.
+
+    All IN but y: OUT.
+    """
+    cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real))
+    cdef int c, channels = x.shape[1]
+    for c in prange(channels, nogil=True, schedule="static",
+                    num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
+        apply(&x[0, c, 0, 0, 0], &y[0, c, 0, 0, 0], x.strides, y.strides, <int>x.shape[2], <int>x.shape[3],
+              <int>x.shape[4], mean[c], variance[c] + eps, weight[c], bias[c], rectified, n, blocks)
+
+
+cdef void apply(const real *x, real *y, const Py_ssize_t *x_strides, const Py_ssize_t *y_strides, int rows, int columns,
+                int lanes, double mean, double variance, real weight, real bias, bint rectified, int n,
+                int blocks) noexcept nogil:
+    """One channel, normalised."""
+    cdef ptrdiff_t item = sizeof(real)
+    cdef int b, i, lanes_used
     cdef real *target
-    for piece in prange(blocks * channels, nogil=True, schedule="static",
-                        num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
-        b = piece // channels
-        c = piece % channels
+    for b in range(blocks):
         lanes_used = used(n, b, lanes)
-        scale = <real>(weight[c] / sqrt(variance[c] + eps))
-        centre = <real>mean[c]
-        shift = bias[c]
-        for i in range(x.shape[2]):
-            source = &x[b, c, i, 0, 0]
-            target = &y[b, c, i, 0, 0]
-            for j in range(run):
-                target[j] = (source[j] - centre) * scale + shift
-            if lanes_used < lanes:
-                for j in range(x.shape[3]):
-                    for l in range(lanes_used, lanes):
-                        target[j * lanes + l] = 0
+        for i in range(rows):
+            target = y + b * (y_strides[0] // item) + i * (y_strides[2] // item)
+            row_apply(lanes, x + b * (x_strides[0] // item) + i * (x_strides[2] // item), target, columns, <real>mean,
+                      <real>(weight / sqrt(variance)), bias, rectified)
+            clear_unused(target, columns, lanes, lanes_used)
 
 
 def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const double[::1] mean,
-             const double[::1] variance, const real[::1] weight, real[:, :, :, :, :] dx, real[::1] dweight,
-             real[::1] dbias, double[:, :, ::1] partial, double[:, ::1] work, double eps, double count,
-             int n, int blocks, int threads):
+             const double[::1] variance, const real[::1] weight, const real[::1] bias, real[:, :, :, :, :] dx,
+             real[::1] dweight, real[::1] dbias, double[:, :, ::1] partial, double[:, ::1] work, double eps,
+             double count, bint rectified, int n, int blocks, int threads):
     """Gradients through statistics of `count` values a channel; given ones are those of infinitely many.
 
-    dbias = sum dy, dweight = sum dy xhat, dx = weight / sigma * (dy - dbias / count - xhat dweight / count).
+    dbias = sum dy, dweight = sum dy xhat, dx = weight / sigma * (dy - dbias / count - xhat dweight / count); if
+    `rectified`, dy counts only where the output was positive.
 
-    x, dy, mean, variance, weight: IN; dx (may be None), dweight, dbias: OUT; partial [block, 2, channel], work
+    x, dy, mean, variance, weight, bias: IN; dx (may be None), dweight, dbias: OUT; partial [block, 2, channel], work
     [channel, 64]: scratch.
     """
     cdef int channels = x.shape[1], rows = x.shape[2], columns = x.shape[3], lanes = x.shape[4]
-    cdef Py_ssize_t run = same(x.shape, x.strides, dy.shape, dy.strides, sizeof(real)), i, j
-    cdef ptrdiff_t x_row = x.strides[2] // <ptrdiff_t>sizeof(real), dy_row = dy.strides[2] // <ptrdiff_t>sizeof(real)
-    cdef int c, b, l, step, piece, lanes_used
+    cdef Py_ssize_t run = same(x.shape, x.strides, dy.shape, dy.strides, sizeof(real))
+    cdef int c, b, i, l, step, lanes_used
     cdef bint with_dx = dx is not None
     cdef double *sums
+    cdef double sigma
     cdef real scale, centre, level, slope
-    cdef const real *source
-    cdef const real *delta
-    cdef real *target
     for c in prange(channels, nogil=True, schedule="static",
                     num_threads=team(threads, <double>blocks * channels * rows * run)):
         sums = &work[c, 0]
+        sigma = sqrt(variance[c] + eps)
+        centre = <real>mean[c]
+        scale = <real>(weight[c] / sigma)
         for b in range(blocks):
             lanes_used = used(n, b, lanes)
             for l in range(64):
                 sums[l] = 0
-            lane_totals(&x[b, c, 0, 0, 0], &dy[b, c, 0, 0, 0], x_row, dy_row, rows, columns, lanes, mean[c], sums,
-                        sums + 32)
+            for i in range(rows):
+                row_gradient_sums(lanes, &x[b, c, i, 0, 0], &dy[b, c, i, 0, 0], columns, centre, scale, bias[c], rectified,
+                                  sums, sums + 32)
             partial[b, 0, c] = lane_tree(sums, lanes_used)
             partial[b, 1, c] = lane_tree(sums + 32, lanes_used)
         step = 1
@@ -165,25 +164,14 @@ def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const do
                 b = b + 2 * step
             step = step * 2
         dbias[c] = <real>partial[0, 0, c]
-        dweight[c] = <real>(partial[0, 1, c] / sqrt(variance[c] + eps))
-    if not with_dx:
-        return
-    for piece in prange(blocks * channels, nogil=True, schedule="static",
-                        num_threads=team(threads, <double>blocks * channels * rows * run)):
-        b = piece // channels
-        c = piece % channels
-        lanes_used = used(n, b, lanes)
-        scale = <real>(weight[c] / sqrt(variance[c] + eps))
-        centre = <real>mean[c]
+        dweight[c] = <real>(partial[0, 1, c] / sigma)
+        if not with_dx:
+            continue
         level = <real>(partial[0, 0, c] / count)
         slope = <real>(partial[0, 1, c] / (variance[c] + eps) / count)
-        for i in range(rows):
-            source = &x[b, c, i, 0, 0]
-            delta = &dy[b, c, i, 0, 0]
-            target = &dx[b, c, i, 0, 0]
-            for j in range(run):
-                target[j] = (delta[j] - level - (source[j] - centre) * slope) * scale
-            if lanes_used < lanes:
-                for j in range(columns):
-                    for l in range(lanes_used, lanes):
-                        target[j * lanes + l] = 0
+        for b in range(blocks):
+            lanes_used = used(n, b, lanes)
+            for i in range(rows):
+                row_gradient(lanes, &x[b, c, i, 0, 0], &dy[b, c, i, 0, 0], &dx[b, c, i, 0, 0], columns, centre, scale,
+                             bias[c], level, slope, rectified)
+                clear_unused(&dx[b, c, i, 0, 0], columns, lanes, lanes_used)

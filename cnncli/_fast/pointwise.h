@@ -134,7 +134,10 @@ OWN_FUNCTION void NAME(pointwise_backward)(int function, const REAL *v, const RE
     }
 }
 
-OWN_FUNCTION void NAME(add)(const REAL *left, const REAL *right, REAL *y, ptrdiff_t n) { EACH(left[i] + right[i]); }
+OWN_FUNCTION void NAME(add)(const REAL *left, const REAL *right, REAL *y, ptrdiff_t n, int rectified) {
+    if (rectified) EACH(left[i] + right[i] < 0 ? 0 : left[i] + right[i]);
+    else EACH(left[i] + right[i]);
+}
 
 #undef EACH
 

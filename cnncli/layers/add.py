@@ -27,15 +27,15 @@ class Add(Layer):
         for shape in in_shapes[1:]:
             if shape != in_shapes[0]:
                 raise ShapeError(f"inputs must have one shape, found {' and '.join(map(str, in_shapes))}")
-        return LayerPlan(out_shape=in_shapes[0])
+        return LayerPlan(out_shape=in_shapes[0], rectifies="forward", hands_on=True)
 
     def forward(self, b: Buffers, training: bool) -> None:
         total = b.xs[0]
-        for x in b.xs[1:]:
-            b.kernels.elementwise.add(total, x, b.y, b.blocks, b.threads)
+        for i, x in enumerate(b.xs[1:], start=2):
+            b.kernels.elementwise.add(total, x, b.y, b.rectified and i == len(b.xs), b.blocks, b.threads)
             total = b.y
 
     def backward(self, b: Buffers) -> None:
         for dx in b.dxs:
-            if dx is not None:
+            if dx is not None and dx is not b.dy:
                 b.kernels.elementwise.copy(b.dy, dx, b.blocks, b.threads)

@@ -19,6 +19,7 @@ from cnncli.initializers import ZERO, Initializer
 Shape = tuple[int, int, int]  # (channels, height, width) of one sample; a vector of F features is (F, 1, 1)
 Frame = tuple[int, int, int, int]  # samples added above, below, left and right of a map
 NO_FRAME: Frame = (0, 0, 0, 0)
+Rectifies = Literal["never", "forward", "both"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,11 @@ class LayerPlan:
         What backward reads of the forward pass.
     in_place : bool
         The output may lie in the memory of the input (backward then does not read x).
+    rectifies : {"never", "forward", "both"}
+        Whether forward can cut its output at 0 as it writes it (``b.rectified``), and backward can take gradients only
+        where the output is positive: a ReLU behind it then costs nothing.
+    hands_on : bool
+        The gradient of every input is that of the output (``b.dxs`` may then be ``b.dy`` itself).
     random : bool
         Whether training draws random numbers, keyed by (seed, stream, step).
     macs, connections : int
@@ -139,6 +145,8 @@ class LayerPlan:
     grad_frame: Frame = NO_FRAME
     reads: frozenset[str] = frozenset()
     in_place: bool = False
+    rectifies: Rectifies = "never"
+    hands_on: bool = False
     random: bool = False
     macs: int = 0
     connections: int = 0
@@ -159,6 +167,8 @@ class Buffers:
         Views of x and dy with the border that the plan asked for.
     algorithm : object
         The plan's.
+    rectified : bool
+        Whether a ReLU behind the node is left to it.
     param, grad, state, constants, saved : dict of str to ndarray
     real, index : ndarray
         Scratch memory: floating point and int32.
@@ -184,6 +194,7 @@ class Buffers:
         "n",
         "param",
         "real",
+        "rectified",
         "saved",
         "seed",
         "state",
@@ -205,6 +216,7 @@ class Buffers:
     x_framed: Any
     dy_framed: Any
     algorithm: Any
+    rectified: bool
     param: dict[str, np.ndarray]
     grad: dict[str, np.ndarray]
     state: dict[str, np.ndarray]

@@ -40,32 +40,34 @@ class BatchNorm2d(Layer):
             state={"running_mean": ((channels,), 0.0), "running_var": ((channels,), 1.0)},
             saved={
                 "mean": Saved((channels,), "block", "float64"),
-                "m2": Saved((channels,), "block", "float64"),
+                "var": Saved((channels,), "block", "float64"),
                 "count": Saved((1,), "node", "float64"),
                 "partial": Saved((2, channels), "block", "float64"),
                 "work": Saved((channels, 64), "node", "float64"),
             },
             reads=frozenset("x"),
+            rectifies="both",
         )
 
     def forward(self, b: Buffers, training: bool) -> None:
-        norm = b.kernels.norm2d
-        mean, m2, count = b.saved["mean"], b.saved["m2"], b.saved["count"]
+        norm, param, state = b.kernels.norm2d, b.param, b.state
+        mean, var, count = b.saved["mean"], b.saved["var"], b.saved["count"]
         if training:
-            norm.statistics(b.x, mean, m2, b.saved["work"], b.n, b.blocks, b.threads)
             count[0] = b.n * b.x.shape[2] * b.x.shape[3]
-            running_mean, running_var = b.state["running_mean"], b.state["running_var"]
-            running_mean += self.momentum * (mean[0] - running_mean)
-            running_var += self.momentum * (m2[0] / max(count[0] - 1, 1) - running_var)
-            m2[0] /= count[0]
+            norm.train(
+                b.x, param["weight"], param["bias"], state["running_mean"], state["running_var"], b.y, mean, var,
+                b.saved["work"], self.eps, self.momentum, b.rectified, b.n, b.blocks, b.threads,
+            )  # fmt: skip
         else:
-            mean[0], m2[0] = b.state["running_mean"], b.state["running_var"]
+            mean[0], var[0] = state["running_mean"], state["running_var"]
             count[0] = np.inf  # no value of the batch moves them
-        norm.normalize(b.x, mean[0], m2[0], b.param["weight"], b.param["bias"], b.y, self.eps, b.n, b.blocks, b.threads)
+            norm.normalize(
+                b.x, mean[0], var[0], param["weight"], param["bias"], b.y, self.eps, b.rectified, b.n, b.blocks, b.threads
+            )
 
     def backward(self, b: Buffers) -> None:
-        mean, var, count = b.saved["mean"][0], b.saved["m2"][0], b.saved["count"][0]
+        mean, var, count = b.saved["mean"][0], b.saved["var"][0], b.saved["count"][0]
         b.kernels.norm2d.backward(
-            b.x, b.dy, mean, var, b.param["weight"], b.dx, b.grad["weight"], b.grad["bias"],
-            b.saved["partial"], b.saved["work"], self.eps, count, b.n, b.blocks, b.threads,
+            b.x, b.dy, mean, var, b.param["weight"], b.param["bias"], b.dx, b.grad["weight"], b.grad["bias"],
+            b.saved["partial"], b.saved["work"], self.eps, count, b.rectified, b.n, b.blocks, b.threads,
         )  # fmt: skip
