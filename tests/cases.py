@@ -143,7 +143,7 @@ _MEANS: list[tuple[Options, Shape]] = [
     (_norm(3, border="zero"), (2, 5, 4)),
     (_norm(7, border="zero", across="none"), (2, 3, 5)),
     (_norm(5, border="reflect"), (3, 6, 4)),
-    (_norm(9, border="reflect", across="none"), (2, 3, 2)),
+    (_norm(9, border="reflect", across="none"), (2, 2, 5)),
     (_norm(3, border="valid"), (3, 6, 5)),
     (_norm(5, border="valid", across="none", sigma=1.5), (2, 9, 10)),
 ]
