@@ -276,7 +276,8 @@ def _on_random_data(spec: RunSpec, threads: int) -> Trainer:
         names=[""] * count,
         classes=tuple(map(str, range(classes))),
     )
-    network = Network(Graph(spec.model, shape, spec.loss), spec.train.batch_size, training=True, threads=threads)
+    graph = Graph(spec.model, shape, spec.loss)
+    network = Network(graph, spec.train.batch_size, training=True, threads=threads, keep_gradients=True)
     network.initialize(spec.train.seed)
     preprocessing = Preprocessing((height, width), channels, (0.5,) * channels, (0.29,) * channels)
     return Trainer(

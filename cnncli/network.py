@@ -6,17 +6,18 @@ Nothing is allocated after construction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from cnncli import _fast, fuse, random
+from cnncli import _fast, fuse, lifetimes, random
 from cnncli.graph import Graph
-from cnncli.layers.base import NO_FRAME, Buffers, Frame, Layer
+from cnncli.layers.base import Buffers, Layer
+from cnncli.lifetimes import Kind
 from cnncli.losses.base import LossBuffers
 from cnncli.spec import INPUT, Node
-from cnncli.workspace import Maps, Segments, aligned, lanes_for, widest
+from cnncli.workspace import Maps, Segments, aligned, lanes_for
 
 
 class _Split:
@@ -52,6 +53,8 @@ class Network:
         Kernels to use instead of the best.
     fused : bool
         Whether layers may carry out others on the way (see `cnncli.fuse`); results are the same bits.
+    keep_gradients : bool
+        Whether the gradients of all layers can be read after `backward`; else they lie in each other's memory.
 
     Attributes
     ----------
@@ -78,6 +81,7 @@ class Network:
         input_gradient: bool = False,
         variant: str | None = None,
         fused: bool = True,
+        keep_gradients: bool = False,
     ) -> None:
         self.graph = graph
         self.fused = fuse.rectified(graph) if fused else {}
@@ -94,15 +98,29 @@ class Network:
         self.param_grad = self.segments.views(self.grad) if training else {}
         self.state: dict[str, np.ndarray] = {}
         self._buffers: dict[str, Buffers] = {}
-        values = self._values()
-        gradients, edges, splits = self._gradients(input_gradient) if training else ({}, {}, {})
+        needed = graph.needs_gradient(input_gradient)
+        owners = lifetimes.owners(graph)
+        maps = lifetimes.forward(graph, owners).allocate(self._maps, reuse=not training)
+        values = {name: maps[owner] for name, owner in owners.items()}
+        gradients: dict[str, Maps] = {}
+        edges: dict[lifetimes.Place, Any] = {}
+        splits: dict[str, _Split] = {}
+        if training:
+            owners = fuse.gradient_owners(graph, owners)
+            way = lifetimes.backward(graph, owners, needed)
+            maps = way.allocate(self._maps, reuse=not keep_gradients)
+            gradients = {name: maps[owner] for name, owner in owners.items() if owner in way.kinds}
+            edges = {place: maps[key].inside for place, key in way.edges.items()}
+            splits = {
+                name: _Split([maps[key].inside for key in keys], gradients[name].inside)
+                for name, keys in way.shares.items()
+            }
         scratch = self._scratch()
         for node in graph.nodes:
             self._buffers[node.name] = self._bind(node, values, gradients, edges, scratch, seed)
         carried_out = set(self.fused.values())
         self._forward = [(node, self._buffers[node.name]) for node in graph.nodes if node.name not in carried_out]
         self._random = [self._buffers[name] for name, plan in graph.plans.items() if plan.random]
-        needed = graph.needs_gradient(input_gradient)
         carried_out = {relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "both"}
         self._backward: list[tuple[Layer | _Split, Buffers]] = []
         for node in reversed(graph.nodes):
@@ -121,51 +139,8 @@ class Network:
 
     # -- memory ----------------------------------------------------------------------------------------------------
 
-    def _owners(self) -> dict[str, str]:
-        """For each output, the node whose memory holds it: chains of in-place layers share one."""
-        owners = {INPUT: INPUT}
-        for node in self.graph.nodes:
-            owners[node.name] = owners[node.inputs[0]] if self.graph.in_place(node) else node.name
-        return owners
-
-    def _maps(self, name: str, frames: Iterable[Frame], value: float = 0.0) -> Maps:
-        return Maps(self.graph.shapes[name], self.blocks, self.lanes, self.dtype, widest(frames), value)
-
-    def _values(self) -> dict[str, Maps]:
-        graph, owners = self.graph, self._owners()
-        found: dict[str, Maps] = {}
-        for owner in dict.fromkeys(owners.values()):
-            plans = [graph.plans[r] for name in owners if owners[name] == owner for r in graph.readers[name]]
-            border = [plan.frame_value for plan in plans if plan.frame != NO_FRAME]
-            found[owner] = self._maps(owner, [plan.frame for plan in plans], border[0] if border else 0.0)
-        return {name: found[owner] for name, owner in owners.items()}
-
-    def _gradients(self, input_gradient: bool) -> tuple[dict[str, Maps], dict[tuple[str, int], Any], dict[str, _Split]]:
-        """Gradients of outputs, the arrays that each node writes for its inputs, and the sums where several write."""
-        graph, owners = self.graph, fuse.gradient_owners(self.graph, self._owners())
-        needed = graph.needs_gradient(input_gradient)
-        found: dict[str, Maps] = {}
-        for owner in dict.fromkeys(owners.values()):
-            if needed[owner] or owner == graph.output:
-                members = [name for name in owners if owners[name] == owner and name != INPUT]
-                found[owner] = self._maps(owner, [graph.plans[name].grad_frame for name in members])
-        gradients = {name: found[owner] for name, owner in owners.items() if owner in found}
-        edges: dict[tuple[str, int], Any] = {}
-        splits: dict[str, _Split] = {}
-        for name in [INPUT, *graph.plans]:
-            places = [(node.name, i) for node in graph.nodes for i, source in enumerate(node.inputs) if source == name]
-            if not needed[name]:
-                continue
-            if len(places) == 1:
-                edges[places[0]] = gradients[name].inside
-            elif places:
-                parts = [
-                    gradients[reader].inside if graph.plans[reader].hands_on else self._maps(name, []).inside
-                    for reader, _ in places
-                ]
-                edges.update(zip(places, parts, strict=True))
-                splits[name] = _Split(parts, gradients[name].inside)
-        return gradients, edges, splits
+    def _maps(self, kind: Kind) -> Maps:
+        return Maps(kind.shape, self.blocks, self.lanes, self.dtype, kind.frame, kind.value)
 
     def _scratch(self) -> tuple[np.ndarray, np.ndarray]:
         """One work space for all nodes, as large as the neediest wants."""
@@ -179,7 +154,7 @@ class Network:
         node: Node,
         values: dict[str, Maps],
         gradients: dict[str, Maps],
-        edges: dict[tuple[str, int], Any],
+        edges: dict[lifetimes.Place, Any],
         scratch: tuple[np.ndarray, np.ndarray],
         seed: int,
     ) -> Buffers:
@@ -218,7 +193,7 @@ class Network:
         output = self.graph.output
         b = LossBuffers()
         b.x = values[output].inside
-        b.y = self._maps(output, []).inside
+        b.y = self._maps(Kind(self.graph.shapes[output])).inside
         b.dx = gradients[output].inside if output in gradients else None
         b.target = self.target
         b.losses = np.zeros(self.blocks * self.lanes)

@@ -88,6 +88,27 @@ NETWORKS: dict[str, tuple[Shape, list[Any]]] = {
         (2, 3, 3),
         [{**conv(3, kernel=2), "name": "a"}, {"relu": {}, "name": "b"}, {"add": {}, "inputs": ["a", "b"]}, linear(4)],
     ),
+    "residual blocks": (
+        (2, 5, 8),
+        [
+            {**conv(16, padding=1, bias="none"), "name": "first"},
+            "batch_norm2d",
+            {"relu": {}, "name": "stem"},
+            conv(16, padding=1, algorithm="winograd"),
+            "batch_norm2d",
+            "relu",
+            conv(16, padding=1),
+            {"batch_norm2d": {}, "name": "inner"},
+            {"add": {}, "inputs": ["inner", "stem"]},
+            {"relu": {}, "name": "middle"},
+            {**conv(16, kernel=1), "name": "right", "inputs": "middle"},
+            {"add": {}, "inputs": ["right", "middle"]},
+            {"relu": {}, "name": "end"},
+            {"add": {}, "inputs": ["end", "stem", "end"]},
+            "global_avg_pool2d",
+            linear(4),
+        ],
+    ),
     "one input to two inputs of a layer": ((1, 3, 3), [conv(2), {"add": {}, "inputs": ["conv2d_1"] * 2}, linear(4)]),
 }
 CLASSES = 4

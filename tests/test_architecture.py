@@ -33,6 +33,7 @@ ROWS: list[set[str]] = [
     {"losses", "optimizers", "datasets"},
     {"origin", "sections", "wiring", "overrides", "spec"},
     {"workspace", "graph"},
+    {"fuse", "lifetimes"},
     {"network", "preprocessing"},
     {"evaluation", "gradcheck"},
     {"training", "runs", "model", "experiment", "session", "benchmark", "filtering", "sheets"},

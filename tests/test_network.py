@@ -49,6 +49,48 @@ def test_step(name: str, size: int, n: int, dtype: str, tolerance: float) -> Non
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_fusing_and_shared_memory_leave_every_bit(name: str) -> None:
+    answers = []
+    for settings in ({}, {"fused": False}, {"keep_gradients": True}, {"fused": False, "keep_gradients": True}):
+        network, _, _ = prepared(name, 40, 35, input_gradient=True, **settings)
+        for _ in range(2):
+            network.forward(training=True, step=STEP)
+            network.backward()
+        answers.append([network.scores(), network.dx, *network.param_grad.values(), *network.state.values()])
+    for answer in answers[1:]:
+        for found, wanted in zip(answer, answers[0], strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_relu_is_left_to_the_layer_before_it() -> None:
+    network, _, _ = prepared("residual blocks", 8, 8)
+    assert network.fused == {"batch_norm2d_1": "stem", "batch_norm2d_2": "relu_2", "add_1": "middle", "add_2": "end"}
+
+
+def test_maps_that_are_not_needed_at_once_share_memory() -> None:
+    network, _, _ = prepared("residual blocks", 8, 8)
+    names = [node.name for node in network.graph.nodes]
+    kept = {id(network.buffers(name).dy) for name in names}
+    apart, _, _ = prepared("residual blocks", 8, 8, keep_gradients=True)
+    assert len(kept) < len({id(apart.buffers(name).dy) for name in names})
+    use = Network(network.graph, 8, training=False)
+    assert len({id(use.buffers(name).y) for name in names}) < len({id(network.buffers(name).y) for name in names})
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_evaluation_is_the_same_in_both_kinds_of_network(name: str) -> None:
+    network, x, labels = prepared(name, 40, 35)
+    network.forward()
+    use = Network(network.graph, 40, training=False)
+    use.load(network.arrays())
+    for _ in range(2):
+        put(use.x, x, unused=0.0)
+        use.set_targets(labels)
+        use.forward()
+        np.testing.assert_array_equal(use.scores(), network.scores())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_threads_and_capacity_do_not_matter(name: str) -> None:
     steps = []
     for size, threads in ((70, 1), (70, 2), (200, 4)):

@@ -62,7 +62,17 @@ class BatchNorm2d(Layer):
             mean[0], var[0] = state["running_mean"], state["running_var"]
             count[0] = np.inf  # no value of the batch moves them
             norm.normalize(
-                b.x, mean[0], var[0], param["weight"], param["bias"], b.y, self.eps, b.rectified, b.n, b.blocks, b.threads
+                b.x,
+                mean[0],
+                var[0],
+                param["weight"],
+                param["bias"],
+                b.y,
+                self.eps,
+                b.rectified,
+                b.n,
+                b.blocks,
+                b.threads,
             )
 
     def backward(self, b: Buffers) -> None:
