@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import median
@@ -91,29 +92,31 @@ def _layers(network: Network, seconds: float) -> list[LayerTime]:
     graph = network.graph
     needed = graph.needs_gradient()
     forward: dict[str, list[float]] = {node.name: [] for node in graph.nodes}
-    backward: dict[str, list[float]] = {node.name: [] for node in graph.nodes}
+    backward: dict[str, list[float]] = defaultdict(list)
 
     def one_step() -> None:
-        for node in graph.nodes:
+        for node, b in network.forward_steps:
             began = time.perf_counter()
-            node.layer.forward(network.buffers(node.name), not node.frozen)
+            node.layer.forward(b, not node.frozen)
             forward[node.name].append(time.perf_counter() - began)
         graph.loss.forward(network.loss)
         graph.loss.backward(network.loss)
-        for node in reversed(graph.nodes):
-            if needed[node.name]:
-                began = time.perf_counter()
-                node.layer.backward(network.buffers(node.name))
-                backward[node.name].append(time.perf_counter() - began)
+        took: dict[str, float] = {}
+        for name, step, b in network.backward_steps:
+            began = time.perf_counter()
+            step.backward(b)
+            took[name] = took.get(name, 0.0) + time.perf_counter() - began
+        for name, duration in took.items():
+            backward[name].append(duration)
 
     _times(one_step, seconds)
     found = []
     for node in graph.nodes:
-        seconds_forward = median(forward[node.name])
+        seconds_forward = median(forward[node.name]) if forward[node.name] else 0.0
         seconds_backward = median(backward[node.name]) if backward[node.name] else 0.0
         passes = 1 + bool(graph.plans[node.name].params) + any(needed[name] for name in node.inputs)
         work = 2 * graph.plans[node.name].macs * network.batch_size * passes
-        rate = work / (seconds_forward + seconds_backward) / 1e9
+        rate = work / (seconds_forward + seconds_backward) / 1e9 if work else 0.0
         found.append(LayerTime(node.name, 1e3 * seconds_forward, 1e3 * seconds_backward, rate))
     return found
 

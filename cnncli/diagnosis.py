@@ -277,7 +277,7 @@ def _on_random_data(spec: RunSpec, threads: int) -> Trainer:
         classes=tuple(map(str, range(classes))),
     )
     graph = Graph(spec.model, shape, spec.loss)
-    network = Network(graph, spec.train.batch_size, training=True, threads=threads, keep_gradients=True)
+    network = Network(graph, spec.train.batch_size, training=True, threads=threads, fused=False)
     network.initialize(spec.train.seed)
     preprocessing = Preprocessing((height, width), channels, (0.5,) * channels, (0.29,) * channels)
     return Trainer(

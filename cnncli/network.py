@@ -52,12 +52,13 @@ class Network:
     variant : str, optional
         Kernels to use instead of the best.
     fused : bool
-        Whether layers may carry out others on the way (see `cnncli.fuse`); results are the same bits.
-    keep_gradients : bool
-        Whether the gradients of all layers can be read after `backward`; else they lie in each other's memory.
+        Whether to compute less for the same results (see `cnncli.fuse`), in memory that serves several times; else
+        every layer of the graph is there, and its arrays can be read after a pass.
 
     Attributes
     ----------
+    graph : Graph
+        What is computed.
     fused : dict of str to str
         Layers that carry out the ReLU behind them, and its name.
     theta, grad : ndarray
@@ -81,9 +82,8 @@ class Network:
         input_gradient: bool = False,
         variant: str | None = None,
         fused: bool = True,
-        keep_gradients: bool = False,
     ) -> None:
-        self.graph = graph
+        self.graph = graph = fuse.simplified(graph) if fused else graph
         self.fused = fuse.rectified(graph) if fused else {}
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
@@ -100,7 +100,7 @@ class Network:
         self._buffers: dict[str, Buffers] = {}
         needed = graph.needs_gradient(input_gradient)
         owners = lifetimes.owners(graph)
-        maps = lifetimes.forward(graph, owners).allocate(self._maps, reuse=not training)
+        maps = lifetimes.forward(graph, owners).allocate(self._maps, reuse=fused and not training)
         values = {name: maps[owner] for name, owner in owners.items()}
         gradients: dict[str, Maps] = {}
         edges: dict[lifetimes.Place, Any] = {}
@@ -108,7 +108,7 @@ class Network:
         if training:
             owners = fuse.gradient_owners(graph, owners)
             way = lifetimes.backward(graph, owners, needed)
-            maps = way.allocate(self._maps, reuse=not keep_gradients)
+            maps = way.allocate(self._maps, reuse=fused)
             gradients = {name: maps[owner] for name, owner in owners.items() if owner in way.kinds}
             edges = {place: maps[key].inside for place, key in way.edges.items()}
             splits = {
@@ -119,18 +119,18 @@ class Network:
         for node in graph.nodes:
             self._buffers[node.name] = self._bind(node, values, gradients, edges, scratch, seed)
         carried_out = set(self.fused.values())
-        self._forward = [(node, self._buffers[node.name]) for node in graph.nodes if node.name not in carried_out]
+        self.forward_steps = [(node, self._buffers[node.name]) for node in graph.nodes if node.name not in carried_out]
         self._random = [self._buffers[name] for name, plan in graph.plans.items() if plan.random]
         carried_out = {relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "both"}
-        self._backward: list[tuple[Layer | _Split, Buffers]] = []
+        self.backward_steps: list[tuple[str, Layer | _Split, Buffers]] = []
         for node in reversed(graph.nodes):
             b = self._buffers[node.name]
             if node.name in splits:
-                self._backward.append((splits[node.name], b))
+                self.backward_steps.append((node.name, splits[node.name], b))
             if needed[node.name] and node.name not in carried_out:
-                self._backward.append((node.layer, b))
+                self.backward_steps.append((node.name, node.layer, b))
         if INPUT in splits:
-            self._backward.append((splits[INPUT], b))
+            self.backward_steps.append((INPUT, splits[INPUT], b))
         self.x = values[INPUT].inside
         self.dx = gradients[INPUT].inside if INPUT in gradients else None
         self.target = np.full(self.blocks * self.lanes, -1, np.int32)
@@ -237,15 +237,15 @@ class Network:
         """Run the layers and the loss on the images in `x`."""
         for b in self._random:
             b.step = step
-        for node, b in self._forward:
+        for node, b in self.forward_steps:
             node.layer.forward(b, training and not node.frozen)
         self.graph.loss.forward(self.loss)
 
     def backward(self) -> None:
         """Fill `grad` (and `dx`, if the input's gradient was wanted) from the last forward pass."""
         self.graph.loss.backward(self.loss)
-        for node, b in self._backward:
-            node.backward(b)
+        for _, step, b in self.backward_steps:
+            step.backward(b)
 
     def mean_loss(self) -> float:
         """The mean over the valid images of the last forward pass."""

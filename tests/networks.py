@@ -109,6 +109,21 @@ NETWORKS: dict[str, tuple[Shape, list[Any]]] = {
             linear(4),
         ],
     ),
+    "skipping": (
+        (2, 9, 8),
+        [
+            conv(3, padding=1, bias="matrix"),
+            {"softplus": {"k": 2.0, "trained": True}},
+            {"gain": {}},
+            {"subsample2d": {"skip": [1, 2]}},
+            conv(4, bias="none", flip=True, algorithm="direct"),
+            "tanh",
+            {"subsample2d": {"skip": [0, 1]}},
+            conv(5, kernel=1, table=[[1, 0, 1, 1, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 1], [1, 1, 0, 0, 1]]),
+            "subsample2d",
+            linear(4),
+        ],
+    ),
     "one input to two inputs of a layer": ((1, 3, 3), [conv(2), {"add": {}, "inputs": ["conv2d_1"] * 2}, linear(4)]),
 }
 CLASSES = 4

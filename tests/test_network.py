@@ -51,15 +51,39 @@ def test_step(name: str, size: int, n: int, dtype: str, tolerance: float) -> Non
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fusing_and_shared_memory_leave_every_bit(name: str) -> None:
     answers = []
-    for settings in ({}, {"fused": False}, {"keep_gradients": True}, {"fused": False, "keep_gradients": True}):
-        network, _, _ = prepared(name, 40, 35, input_gradient=True, **settings)
+    for fused in (True, False):
+        network, _, _ = prepared(name, 40, 35, input_gradient=True, fused=fused)
         for _ in range(2):
             network.forward(training=True, step=STEP)
             network.backward()
         answers.append([network.scores(), network.dx, *network.param_grad.values(), *network.state.values()])
-    for answer in answers[1:]:
-        for found, wanted in zip(answer, answers[0], strict=True):
-            np.testing.assert_array_equal(found, wanted)
+    for found, wanted in zip(*answers, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_subsampling_moves_into_the_convolution_before_it() -> None:
+    network, _, _ = prepared("skipping", 8, 8)
+    apart, _, _ = prepared("skipping", 8, 8, fused=False)
+    assert not [node.name for node in network.graph.nodes if node.name.startswith("subsample2d")]
+    assert network.graph.shapes["tanh_1"] == apart.graph.shapes["subsample2d_2"]
+    assert sum(plan.macs for plan in network.graph.plans.values()) < 0.4 * sum(
+        plan.macs for plan in apart.graph.plans.values()
+    )
+    assert {name: a.shape for name, a in network.arrays().items()} == {
+        name: a.shape for name, a in apart.arrays().items()
+    }
+
+
+def test_samples_that_somebody_else_reads_are_computed() -> None:
+    model = [
+        {**conv(3, padding=1), "name": "whole"},
+        {"subsample2d": {}, "name": "some"},
+        {**conv(3, stride=2, padding=1), "name": "other", "inputs": "whole"},
+        {"add": {}, "inputs": ["some", "other"]},
+        linear(4),
+    ]
+    network = Network(build(model, (2, 6, 6)), 4, training=True)
+    assert network.graph.shapes["whole"] == (3, 6, 6)
 
 
 def test_a_relu_is_left_to_the_layer_before_it() -> None:
@@ -71,7 +95,7 @@ def test_maps_that_are_not_needed_at_once_share_memory() -> None:
     network, _, _ = prepared("residual blocks", 8, 8)
     names = [node.name for node in network.graph.nodes]
     kept = {id(network.buffers(name).dy) for name in names}
-    apart, _, _ = prepared("residual blocks", 8, 8, keep_gradients=True)
+    apart, _, _ = prepared("residual blocks", 8, 8, fused=False)
     assert len(kept) < len({id(apart.buffers(name).dy) for name in names})
     use = Network(network.graph, 8, training=False)
     assert len({id(use.buffers(name).y) for name in names}) < len({id(network.buffers(name).y) for name in names})

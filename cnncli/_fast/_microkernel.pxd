@@ -15,6 +15,7 @@ cdef extern from "microkernel.h" nogil:
         START_ZERO
         START_BIAS
         START_Y
+        RECTIFY
     void tile_run_f32(int, int, const float *, ptrdiff_t, const int32_t *, int, const float *, ptrdiff_t, float *,
                       const int32_t *, ptrdiff_t, const float *, int)
     void tile_run_f32x8(int, int, const float *, ptrdiff_t, const int32_t *, int, const float *, ptrdiff_t, float *,
@@ -157,9 +158,9 @@ cdef inline Runs runs_of(Grid g, int length) noexcept nogil:
 
 
 cdef inline void correlate(Grid g, const real *x, const real *packed, const int32_t *off, int taps, real *y,
-                           const int32_t *yo, int outputs, const real *bias, int start, int rows_at_once,
-                           int threads) noexcept nogil:
-    """y[yo[o] + pixel] = start + sum_k w[k, o] x[off[k] + pixel], for every output o and pixel of the grid.
+                           const int32_t *yo, int outputs, const real *bias, int start, bint rectified,
+                           int rows_at_once, int threads) noexcept nogil:
+    """y[yo[o] + pixel] = start + sum_k w[k, o] x[off[k] + pixel], for every output o and pixel, cut at 0 if `rectified`.
 
     Work is shared out as (block, rows, tiles of outputs); a piece goes through the taps in chunks whose weights and
     pixels stay in the first-level cache, and through all its rows for each chunk.
@@ -182,6 +183,8 @@ cdef inline void correlate(Grid g, const real *x, const real *packed, const int3
             k0 = taps * c // chunks
             k1 = taps * (c + 1) // chunks
             begin = start if c == 0 else START_Y
+            if rectified and c == chunks - 1:
+                begin = begin | RECTIFY
             for t in range(tiles * tp // tile_parts, tiles * (tp + 1) // tile_parts):
                 first = part_start(outputs, TILE, t)
                 size = part_start(outputs, TILE, t + 1) - first
@@ -190,7 +193,7 @@ cdef inline void correlate(Grid g, const real *x, const real *packed, const int3
                         tile_run(size, run.vectors, g.lanes, packed + <ptrdiff_t>first * taps + <ptrdiff_t>k0 * size,
                                  size, off + k0, k1 - k0, x + b * g.x_block + i * g.x_row + r * run.x_step,
                                  run.x_vector, y + b * g.y_block + i * g.y_row + r * run.y_step, yo + first,
-                                 run.y_vector, bias + first if begin == START_BIAS else NULL, begin)
+                                 run.y_vector, bias + first if bias != NULL else NULL, begin)
 
 
 cdef inline void correlate_each(Grid g, const real *x, const real *weights, const int32_t *off, const int32_t *starts,

@@ -43,11 +43,11 @@ cdef inline int turned(int tap, int size, bint flip) noexcept nogil:
 def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[::1] bias,
             real[:, :, :, :, :] y, real[::1] scratch, int32_t[::1] index,
             int stride_h, int stride_w, int dilation_h, int dilation_w, bint flip, int groups, bint accumulate,
-            int blocks, int threads):
+            bint rectified, int blocks, int threads):
     """y[o, i, j] = bias[o] + sum_{c,p,q} w[o, c, p, q] x[c, i*stride + p*dilation, j*stride + q*dilation].
 
     With `flip` the kernel is turned by 180 degrees (true convolution), in all three passes. With `accumulate` the sum
-    is added to what y holds (a bias of each unit), and `bias` must be None.
+    is added to what y holds (a bias of each unit), and `bias` must be None. With `rectified` y is cut at 0.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
             pack_weights(&w[g * outputs, 0, 0, 0], taps, order, outputs, taps, &scratch[0], team_size)
             correlate(grid, &x[0, g * inputs, 0, 0, 0], &scratch[0], off, taps, &y[0, g * outputs, 0, 0, 0], yo,
                       outputs, bias0 + g * outputs if bias0 != NULL else NULL,
-                      start, ROWS_AT_ONCE, team_size)
+                      start, rectified, ROWS_AT_ONCE, team_size)
 
 
 def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, real[:, :, :, :, :] dx,
@@ -149,8 +149,7 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
                                  team_size)
                     correlate(grid, &dy[0, g * outputs, 0, 0, 0], &scratch[0], off, taps,
                               &dx[0, g * inputs, phase_h, phase_w, 0], xo, inputs, <const real *>NULL, START_ZERO,
-                              ROWS_AT_ONCE,
-                              team_size)
+                              False, ROWS_AT_ONCE, team_size)
 
 
 def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, real[:, :, :, ::1] dw,

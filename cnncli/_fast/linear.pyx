@@ -62,8 +62,8 @@ cdef int check(const Py_ssize_t *x, const Py_ssize_t *y, Py_ssize_t outputs, Py_
 
 
 def forward(const real[:, :, :, :, :] x, const real[:, ::1] w, const real[::1] bias, real[:, :, :, :, :] y,
-            real[::1] scratch, int32_t[::1] index, int blocks, int threads):
-    """y[o] = bias[o] + sum_k w[o, k] x[k]; `bias` may be None. x, w, bias: IN; y: OUT."""
+            real[::1] scratch, int32_t[::1] index, bint rectified, int blocks, int threads):
+    """y[o] = bias[o] + sum_k w[o, k] x[k], cut at 0 if `rectified`; `bias` may be None. x, w, bias: IN; y: OUT."""
     cdef int lanes = lanes_of(x.shape, x.strides, y.shape, y.strides, sizeof(real))
     cdef int outputs = w.shape[0], features = w.shape[1], k
     check(x.shape, y.shape, outputs, features, blocks)
@@ -81,7 +81,7 @@ def forward(const real[:, :, :, :, :] x, const real[:, ::1] w, const real[::1] b
     with nogil:
         pack_weights(&w[0, 0], features, order, outputs, features, &scratch[0], team_size)
         correlate(grid, &x[0, 0, 0, 0, 0], &scratch[0], off, features, &y[0, 0, 0, 0, 0], yo, outputs, bias0,
-                  START_BIAS if bias0 != NULL else START_ZERO, blocks, team_size)
+                  START_BIAS if bias0 != NULL else START_ZERO, rectified, blocks, team_size)
 
 
 def backward_input(const real[:, :, :, :, :] dy, const real[:, ::1] w, real[:, :, :, :, :] dx, real[::1] scratch,
@@ -103,7 +103,7 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, ::1] w, real[:, :
     with nogil:
         pack_weights(&w[0, 0], 1, order, features, outputs, &scratch[0], team_size)
         correlate(grid, &dy[0, 0, 0, 0, 0], &scratch[0], off, outputs, &dx[0, 0, 0, 0, 0], xo, features,
-                  <const real *>NULL, START_ZERO, blocks, team_size)
+                  <const real *>NULL, START_ZERO, False, blocks, team_size)
 
 
 cdef void transpose(const real *x, ptrdiff_t x_block, const int32_t *off, int features, int lanes, int blocks,

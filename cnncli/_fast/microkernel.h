@@ -26,8 +26,9 @@
 #define GRAD_TAP 3
 #endif
 
-/* How a tile starts: from zero, from one bias per output, or from what the output already holds. */
-enum { START_ZERO = 0, START_BIAS = 1, START_Y = 2 };
+/* How a tile starts: from zero, from one bias per output, or from what the output already holds; with RECTIFY added it ends
+ * cut at 0. */
+enum { START_ZERO = 0, START_BIAS = 1, START_Y = 2, RECTIFY = 4 };
 
 #define REAL float
 #define WIDTH VECTOR_BYTES
@@ -72,6 +73,8 @@ ALWAYS_INLINE void NAME(tile_body)(int outputs, int vectors, const REAL *restric
                                    REAL *restrict y, const int32_t *restrict yo, ptrdiff_t ys,
                                    const REAL *restrict bias, int start) {
     VEC acc[TILE][8];
+    const int rectified = start & RECTIFY;
+    start &= ~RECTIFY;
     if (start == START_Y) {
         UNROLL for (int o = 0; o < outputs; o++) {
             UNROLL for (int v = 0; v < vectors; v++) acc[o][v] = *(const VEC *)(y + yo[o] + v * ys);
@@ -91,6 +94,11 @@ ALWAYS_INLINE void NAME(tile_body)(int outputs, int vectors, const REAL *restric
             UNROLL for (int v = 0; v < vectors; v++) acc[o][v] += w[o] * xv[v];
         }
         w += wk;
+    }
+    if (rectified) {
+        UNROLL for (int o = 0; o < outputs; o++) {
+            UNROLL for (int v = 0; v < vectors; v++) acc[o][v] = NAME(rectify)(acc[o][v]);
+        }
     }
     UNROLL for (int o = 0; o < outputs; o++) {
         UNROLL for (int v = 0; v < vectors; v++) *(VEC *)(y + yo[o] + v * ys) = acc[o][v];

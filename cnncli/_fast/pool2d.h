@@ -13,6 +13,8 @@
 
 #include "template.h"
 
+#define NOWHERE 65535 /* no place of a window */
+
 #define REAL float
 #define SUFFIX f32
 #include "pool2d.h"
@@ -40,7 +42,7 @@
     } while (0)
 
 ALWAYS_INLINE void NAME(max_lanes)(int lanes, const REAL *restrict x, ptrdiff_t x_row, int rows, int columns, int first,
-                                   int kernel_w, REAL *restrict y, uint16_t *restrict place) {
+                                   int kernel_w, int rectified, REAL *restrict y, uint16_t *restrict place) {
     REAL best[32], where[32];
     EACH_LANE {
         best[l] = x[l];
@@ -55,15 +57,20 @@ ALWAYS_INLINE void NAME(max_lanes)(int lanes, const REAL *restrict x, ptrdiff_t 
             where[l] = better ? here : where[l];
         }
     }
+    if (rectified) {
+        EACH_LANE where[l] = best[l] > 0 ? where[l] : NOWHERE;
+        EACH_LANE best[l] = best[l] < 0 ? 0 : best[l];
+    }
     EACH_LANE y[l] = best[l];
     EACH_LANE place[l] = (uint16_t)(int32_t)where[l];
 }
 
-/* y = the maximum, place = where it is: the first in row-major order, NaN before all numbers */
+/* y = the maximum, place = where it is: the first in row-major order, NaN before all numbers; `rectified`: y is cut at 0, and
+ * what does not lie above it lies nowhere */
 OWN_FUNCTION void NAME(max_window)(int lanes, const REAL *x, ptrdiff_t x_row, int rows, int columns, int first,
-                                   int kernel_w, REAL *y, uint16_t *place) {
-    FOR_LANES(NAME(max_lanes)(32, x, x_row, rows, columns, first, kernel_w, y, place),
-              NAME(max_lanes)(8, x, x_row, rows, columns, first, kernel_w, y, place));
+                                   int kernel_w, int rectified, REAL *y, uint16_t *place) {
+    FOR_LANES(NAME(max_lanes)(32, x, x_row, rows, columns, first, kernel_w, rectified, y, place),
+              NAME(max_lanes)(8, x, x_row, rows, columns, first, kernel_w, rectified, y, place));
 }
 
 ALWAYS_INLINE void NAME(max_backward_lanes)(int lanes, const REAL *restrict dy, const uint16_t *restrict place, int add,

@@ -12,8 +12,8 @@ from cnncli._fast._reduce cimport team
 from cnncli._fast._types cimport real
 
 cdef extern from "pool2d.h" nogil:
-    void max_window_f32(int, const float *, ptrdiff_t, int, int, int, int, float *, uint16_t *)
-    void max_window_f64(int, const double *, ptrdiff_t, int, int, int, int, double *, uint16_t *)
+    void max_window_f32(int, const float *, ptrdiff_t, int, int, int, int, int, float *, uint16_t *)
+    void max_window_f64(int, const double *, ptrdiff_t, int, int, int, int, int, double *, uint16_t *)
     void max_window_backward_f32(int, const float *, const uint16_t *, int, float *, ptrdiff_t, int, int, int, int)
     void max_window_backward_f64(int, const double *, const uint16_t *, int, double *, ptrdiff_t, int, int, int, int)
     void avg_window_f32(int, const float *, ptrdiff_t, int, int, float *)
@@ -45,8 +45,11 @@ cdef inline void clear(real *dx, ptrdiff_t row, int rows, int columns, int lanes
 
 
 def max_forward(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, uint16_t[:, :, :, :, ::1] place, int kernel_h,
-                int kernel_w, int stride_h, int stride_w, int padding_h, int padding_w, int blocks, int threads):
+                int kernel_w, int stride_h, int stride_w, int padding_h, int padding_w, bint rectified, int blocks,
+                int threads):
     """y = max over the window; place = its position in the window, the first in row-major order; NaN wins.
+
+    With `rectified` y is cut at 0, and a maximum that does not lie above it has no place.
 
     x: IN; y, place: OUT.
     """
@@ -67,10 +70,10 @@ def max_forward(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, uint16_t[:, 
                 q1 = high(s, kernel_w, <int>x.shape[3])
                 if real is float:
                     max_window_f32(lanes, &x[b, c, r + p0, s + q0, 0], row, p1 - p0, q1 - q0, p0 * kernel_w + q0,
-                                   kernel_w, &y[b, c, i, j, 0], &place[b, c, i, j, 0])
+                                   kernel_w, rectified, &y[b, c, i, j, 0], &place[b, c, i, j, 0])
                 else:
                     max_window_f64(lanes, &x[b, c, r + p0, s + q0, 0], row, p1 - p0, q1 - q0, p0 * kernel_w + q0,
-                                   kernel_w, &y[b, c, i, j, 0], &place[b, c, i, j, 0])
+                                   kernel_w, rectified, &y[b, c, i, j, 0], &place[b, c, i, j, 0])
 
 
 def max_backward(const real[:, :, :, :, :] dy, const uint16_t[:, :, :, :, ::1] place, real[:, :, :, :, :] dx,

@@ -6,7 +6,7 @@ from cnncli._fast._reduce cimport add_blocks, team
 from cnncli._fast._types cimport real
 
 
-def fill(const real[:, :, ::1] bias, real[:, :, :, :, :] y, int blocks, int threads):
+def fill(const real[:, :, :] bias, real[:, :, :, :, :] y, int blocks, int threads):
     """y[o, i, j] = bias[o, i, j] for every image. bias: IN; y: OUT."""
     cdef int piece, i, j, l, outputs = y.shape[1], lanes = y.shape[4]
     cdef real *target
@@ -21,10 +21,10 @@ def fill(const real[:, :, ::1] bias, real[:, :, :, :, :] y, int blocks, int thre
                     target[l] = value
 
 
-def backward(const real[:, :, :, :, :] dy, real[:, :, ::1] dbias, real[::1] scratch, int blocks, int threads):
+def backward(const real[:, :, :, :, :] dy, real[:, :, :] dbias, real[::1] scratch, int blocks, int threads):
     """dbias[o, i, j] = sum over images of dy. dy: IN; dbias: OUT; scratch: blocks * units elements."""
-    cdef int piece, i, j, outputs = dy.shape[1], rows = dy.shape[2], columns = dy.shape[3], lanes = dy.shape[4]
-    cdef ptrdiff_t units = <ptrdiff_t>outputs * rows * columns, u
+    cdef int piece, o, i, j, outputs = dy.shape[1], rows = dy.shape[2], columns = dy.shape[3], lanes = dy.shape[4]
+    cdef ptrdiff_t units = <ptrdiff_t>outputs * rows * columns
     cdef int team_size = team(threads, <double>blocks * units * lanes)
     with nogil:
         for piece in prange(blocks * outputs, num_threads=team_size, schedule="static"):
@@ -33,8 +33,10 @@ def backward(const real[:, :, :, :, :] dy, real[:, :, ::1] dbias, real[::1] scra
                     scratch[<ptrdiff_t>(piece * rows + i) * columns + j] = all_lanes(
                         &dy[piece // outputs, piece % outputs, i, j, 0], lanes)
         add_blocks(&scratch[0], units, blocks, team_size)
-        for u in range(units):
-            (&dbias[0, 0, 0])[u] = scratch[u]
+        for o in range(outputs):
+            for i in range(rows):
+                for j in range(columns):
+                    dbias[o, i, j] = scratch[<ptrdiff_t>(o * rows + i) * columns + j]
 
 
 def backward_maps(const real[:, :, :, :, :] dy, real[::1] dbias, real[::1] scratch, int blocks, int threads):

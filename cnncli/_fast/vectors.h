@@ -27,4 +27,9 @@ typedef float vec_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_
 typedef float vec_f32x8 __attribute__((vector_size(NARROW_BYTES), aligned(8), may_alias));
 typedef double vec_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
 
+/* max(x, 0); NaN stays NaN */
+ALWAYS_INLINE vec_f32 rectify_f32(vec_f32 x) { return (vec_f32)(~(x < 0) & (__typeof__(x < 0))x); }
+ALWAYS_INLINE vec_f32x8 rectify_f32x8(vec_f32x8 x) { return (vec_f32x8)(~(x < 0) & (__typeof__(x < 0))x); }
+ALWAYS_INLINE vec_f64 rectify_f64(vec_f64 x) { return (vec_f64)(~(x < 0) & (__typeof__(x < 0))x); }
+
 #endif

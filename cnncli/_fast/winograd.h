@@ -19,8 +19,9 @@
 
 #include "vectors.h"
 
-/* How an output tile starts, as in microkernel.h: from zero, from a bias, or from what the output holds. */
-enum { OUTPUT_ZERO = 0, OUTPUT_BIAS = 1, OUTPUT_Y = 2 };
+/* How an output tile starts, as in microkernel.h: from zero (and a bias), or from what the output holds; and
+ * whether it ends cut at 0. */
+enum { OUTPUT_ZERO = 0, OUTPUT_Y = 2, OUTPUT_RECTIFY = 4 };
 
 #define POINTS 6
 
@@ -193,12 +194,16 @@ ALWAYS_INLINE void NAME(collect)(const REAL *t, ptrdiff_t step, int count, int s
 ALWAYS_INLINE void NAME(output)(const REAL *t, ptrdiff_t step, int count, REAL *y, ptrdiff_t row, ptrdiff_t pixel,
                                 int rows, int columns, const REAL *bias, int start) {
     VEC result[POINTS][POINTS];
-    const REAL first = start == OUTPUT_BIAS ? *bias : 0;
+    const int rectified = start & OUTPUT_RECTIFY, held = (start & ~OUTPUT_RECTIFY) == OUTPUT_Y;
+    const REAL first = bias ? *bias : 0;
     NAME(collect)(t, step, count, 0, result);
     UNROLL for (int i = 0; i < count; i++) {
         UNROLL for (int j = 0; j < count; j++) {
-            VEC *place = (VEC *)(y + i * row + j * pixel);
-            if (i < rows && j < columns) *place = start == OUTPUT_Y ? *place + result[i][j] : result[i][j] + first;
+            VEC *place = (VEC *)(y + i * row + j * pixel), value;
+            if (i >= rows || j >= columns) continue;
+            value = result[i][j] + first;
+            if (held) value += *place;
+            *place = rectified ? NAME(rectify)(value) : value;
         }
     }
 }

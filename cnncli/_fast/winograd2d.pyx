@@ -19,7 +19,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
 
 from cnncli._fast._microkernel cimport (
-    LANES, START_BIAS, START_Y, START_ZERO, TILE, Grid, lanes_of, part_count, part_start, tile_run,
+    LANES, RECTIFY, START_Y, START_ZERO, TILE, Grid, lanes_of, part_count, part_start, tile_run,
     vector_length,
 )
 from cnncli._fast._reduce cimport add_blocks
@@ -117,7 +117,7 @@ cdef void convolve(Grid g, const real *x, ptrdiff_t x_map, const real *w, ptrdif
                     output(g.lanes, kernel, ty + o * n + (j - j0) * g.lanes + l * length, y_step,
                            y + b * g.y_block + o * y_map + i * size * g.y_row + j * size * g.y_pixel + l * length, g.y_row,
                            g.y_pixel, min(size, g.rows - i * size), min(size, g.columns - j * size),
-                           bias + o if start == START_BIAS else NULL, start)
+                           bias + o if bias != NULL else NULL, start)
 
 
 cdef int check(const Py_ssize_t *x, const Py_ssize_t *y, int rows, int columns, const Py_ssize_t *w, int inputs,
@@ -134,8 +134,8 @@ cdef int check(const Py_ssize_t *x, const Py_ssize_t *y, int rows, int columns, 
 
 
 def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[::1] bias,
-            real[:, :, :, :, :] y, real[::1] scratch, int32_t[::1] index, bint flip, bint accumulate, int blocks,
-            int threads):
+            real[:, :, :, :, :] y, real[::1] scratch, int32_t[::1] index, bint flip, bint accumulate, bint rectified,
+            int blocks, int threads):
     """y[o, i, j] = bias[o] + sum_{c,p,q} w[o, c, p, q] x[c, i + p, j + q]; options and shapes as `conv2d.forward`.
 
     Parameters
@@ -155,7 +155,7 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
     with nogil:
         convolve(grid, &x[0, 0, 0, 0, 0], x.strides[1] // item, &w[0, 0, 0, 0], w.strides[0] // item,
                  w.strides[1] // item, flip, kernel, outputs, inputs, &y[0, 0, 0, 0, 0], y.strides[1] // item, bias0,
-                 START_Y if accumulate else START_BIAS if bias0 != NULL else START_ZERO, &scratch[0], &index[0], threads)
+                 (START_Y if accumulate else START_ZERO) | (RECTIFY if rectified else 0), &scratch[0], &index[0], threads)
 
 
 def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, real[:, :, :, :, :] dx,

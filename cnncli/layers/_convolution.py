@@ -7,9 +7,9 @@ threads or the processor, so that results do not depend on them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from cnncli.layers.base import Buffers, Frame, Scratch
+from cnncli.layers.base import Buffers, Frame, Rectifies, Scratch
 
 Size = tuple[int, int]
 
@@ -51,7 +51,12 @@ class Window:
 
 
 class Algorithm:
-    """The three passes of a convolution, without the gradient of its bias."""
+    """The three passes of a convolution, without the gradient of its bias.
+
+    `rectifies` is as in `LayerPlan`.
+    """
+
+    rectifies: ClassVar[Rectifies] = "forward"
 
     def frames(self) -> tuple[Frame, Frame]:
         """Borders that forward wants round the input and backward round the output's gradient."""
@@ -96,7 +101,7 @@ class Direct(Algorithm):
         w = self.window
         b.kernels.conv2d.forward(
             b.x_framed, b.param["weight"], bias, b.y, b.real, b.index,
-            *w.stride, *w.dilation, self.flip, self.groups, accumulate, b.blocks, b.threads,
+            *w.stride, *w.dilation, self.flip, self.groups, accumulate, b.rectified, b.blocks, b.threads,
         )  # fmt: skip
 
     def backward_params(self, b: Buffers) -> None:
@@ -122,6 +127,8 @@ class Ragged(Algorithm):
     connections: int
     maps: int
     flip: bool
+
+    rectifies = "never"
 
     def frames(self) -> tuple[Frame, Frame]:
         return self.window.frame(), self.window.grad_frame()
@@ -205,8 +212,9 @@ class Winograd(Algorithm):
 
     def forward(self, b: Buffers, bias: Any, accumulate: bool) -> None:
         b.kernels.winograd2d.forward(
-            b.x_framed, b.param["weight"], bias, b.y, b.real, b.index, self.flip, accumulate, b.blocks, b.threads
-        )
+            b.x_framed, b.param["weight"], bias, b.y, b.real, b.index,
+            self.flip, accumulate, b.rectified, b.blocks, b.threads,
+        )  # fmt: skip
 
     def backward_params(self, b: Buffers) -> None:
         b.kernels.winograd2d.backward_params(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -127,6 +127,7 @@ class Conv2d(Layer):
             params=params,
             constants=constants,
             algorithm=algorithm,
+            rectifies=algorithm.rectifies,
             scratch=replace(scratch, real=lambda k, *sizes: max(scratch.real(k, *sizes), sizes[0] * biases)),
             frame=frame,
             frame_value=self.pad_value,
@@ -159,13 +160,19 @@ class Conv2d(Layer):
         bias = b.param.get("bias")
         matrix = self.bias == "matrix"
         if matrix:
-            b.kernels.unit_bias.fill(bias, b.y, b.blocks, b.threads)
+            b.kernels.unit_bias.fill(self._units(bias), b.y, b.blocks, b.threads)
         b.algorithm.forward(b, None if matrix else bias, matrix)
 
     def backward(self, b: Buffers) -> None:
         if (bias := b.grad.get("bias")) is not None:
-            backward = b.kernels.unit_bias.backward if self.bias == "matrix" else b.kernels.unit_bias.backward_maps
-            backward(b.dy, bias, b.real, b.blocks, b.threads)
+            if self.bias == "matrix":
+                b.kernels.unit_bias.backward(b.dy, self._units(bias), b.real, b.blocks, b.threads)
+            else:
+                b.kernels.unit_bias.backward_maps(b.dy, bias, b.real, b.blocks, b.threads)
         b.algorithm.backward_params(b)
         if b.dx is not None:
             b.algorithm.backward_input(b)
+
+    def _units(self, bias: Any) -> Any:
+        """The biases of the units that are computed."""
+        return bias

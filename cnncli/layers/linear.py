@@ -43,13 +43,16 @@ class Linear(Layer):
                 index=lambda kernels: kernels.linear.index_size(weight),
             ),
             reads=frozenset("x"),
+            rectifies="forward",
             macs=self.out_features * features,
             connections=self.out_features * (features + self.bias),
             kernel=(height, width),
         )
 
     def forward(self, b: Buffers, training: bool) -> None:
-        b.kernels.linear.forward(b.x, b.param["weight"], b.param.get("bias"), b.y, b.real, b.index, b.blocks, b.threads)
+        b.kernels.linear.forward(
+            b.x, b.param["weight"], b.param.get("bias"), b.y, b.real, b.index, b.rectified, b.blocks, b.threads
+        )
 
     def backward(self, b: Buffers) -> None:
         b.kernels.linear.backward_params(

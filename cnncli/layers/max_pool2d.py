@@ -31,10 +31,10 @@ class MaxPool2d(Pool2d):
         plan = super().plan(in_shapes)
         if self.kernel_size[0] * self.kernel_size[1] > 65535:
             raise ShapeError("a window may hold at most 65,535 samples")
-        return replace(plan, saved={"place": Saved(plan.out_shape, dtype="uint16")})
+        return replace(plan, saved={"place": Saved(plan.out_shape, dtype="uint16")}, rectifies="both")
 
     def forward(self, b: Buffers, training: bool) -> None:
-        b.kernels.pool2d.max_forward(b.x, b.y, b.saved["place"], *self.window, b.blocks, b.threads)
+        b.kernels.pool2d.max_forward(b.x, b.y, b.saved["place"], *self.window, b.rectified, b.blocks, b.threads)
 
     def backward(self, b: Buffers) -> None:
         if b.dx is not None:
