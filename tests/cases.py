@@ -91,6 +91,11 @@ _CONVOLUTIONS: list[tuple[Options, Shape]] = [
     (_conv(5, 5, padding=2, algorithm="winograd"), (13, 5, 2)),
     (_conv(25, 5, padding=[4, 1], flip=True, algorithm="winograd"), (2, 3, 8)),
     (_conv(16, 3, padding=1), (16, 8, 8)),  # auto takes winograd
+    (_conv(30, 2, table={"random": {"fan_in": 2}}), (3, 2, 20)),  # more outputs and pixels than fit a tile
+    (_conv(3, [2, 1], table={"random": {"fan_in": 14}}, stride=[1, 2], padding=[0, 1], bias="none"), (29, 3, 6)),
+    (_conv(4, 3, padding=1, flip=True, table={"random": {"fan_in": 2}}, algorithm="winograd"), (3, 5, 4)),
+    (_conv(5, 5, padding=2, table={"random": {"fan_in": 1}}, algorithm="winograd", bias="matrix"), (4, 4, 3)),
+    (_conv(16, 3, padding=1, table={"random": {"fan_in": 9}}), (16, 8, 8)),  # auto fills it up
 ]
 
 _LINEAR: list[tuple[Options, Shape]] = [
@@ -127,6 +132,8 @@ _LOCAL: list[tuple[Options, Shape]] = [
     (_conv(33, 2), (1, 3, 3)),
     (_conv(13, 3, padding=1, init="glorot"), (12, 3, 2)),  # more taps and outputs than the kernels take at once
     (_conv(2, 3, stride=2, padding=2, init=0.5), (2, 2, 2)),
+    (_conv(16, 5, padding=2), (8, 2, 1)),  # whole vectors of outputs, several chunks of taps
+    (_conv(49, 3), (3, 3, 4)),
 ]
 
 
@@ -183,6 +190,7 @@ _TABLE: dict[str, list[Any]] = {
         ({"lambda": 0.5, "mu": 0.5}, (5, 3, 4)),
         ({"lambda": 0.1, "kappa": 2, "mu": 1, "window": 2}, (5, 4, 3)),
         ({"lambda": 0.3, "window": 5}, (17, 3, 7)),
+        ({"lambda": 0.2, "window": 3, "kappa": 1e-3}, (4, 2, 9)),
         ({"lambda": 0.3, "mu": 0.3, "window": 40}, (3, 2, 2)),
         ({"lambda": 0.3, "mu": 0}, (3, 2, 2)),
         ({"lambda": 0}, (3, 2, 2)),

@@ -5,10 +5,10 @@ from libc.stdint cimport int32_t
 from cnncli._fast._types cimport real
 
 cdef extern from "lanes.h" nogil:
-    void weigh_f32(float *, const float *, ptrdiff_t, const int32_t *, const double *, int)
-    void weigh_f32x8(float *, const float *, ptrdiff_t, const int32_t *, const double *, int)
-    void weigh_f64(double *, const double *, ptrdiff_t, const int32_t *, const double *, int)
-    void weigh_f64x8(double *, const double *, ptrdiff_t, const int32_t *, const double *, int)
+    void weigh_f32(float *, const float *, ptrdiff_t, const int32_t *, const double *, int, int)
+    void weigh_f32x8(float *, const float *, ptrdiff_t, const int32_t *, const double *, int, int)
+    void weigh_f64(double *, const double *, ptrdiff_t, const int32_t *, const double *, int, int)
+    void weigh_f64x8(double *, const double *, ptrdiff_t, const int32_t *, const double *, int, int)
     void add_pixels_f32(float *, const float *, int)
     void add_pixels_f32x8(float *, const float *, int)
     void add_pixels_f64(double *, const double *, int)
@@ -35,19 +35,20 @@ cdef inline Band band_of(const int32_t[::1] index, const double[::1] weight, int
     return band
 
 
-cdef inline void weigh(real *out, const real *x, ptrdiff_t step, Band band, int i, int lanes) noexcept nogil:
-    """One pixel: row i of the matrix applied to pixels that lie `step` apart."""
+cdef inline void weigh(real *out, const real *x, ptrdiff_t step, Band band, int i, int pixels,
+                       int lanes) noexcept nogil:
+    """Row i of the matrix applied to runs of `pixels` pixels that lie `step` apart."""
     cdef int first = band.start[i], taps = band.start[i + 1] - first
     if real is double:
         if lanes == 8:
-            weigh_f64x8(out, x, step, band.source + first, band.weight + first, taps)
+            weigh_f64x8(out, x, step, band.source + first, band.weight + first, taps, pixels)
         else:
-            weigh_f64(out, x, step, band.source + first, band.weight + first, taps)
+            weigh_f64(out, x, step, band.source + first, band.weight + first, taps, pixels)
     else:
         if lanes == 8:
-            weigh_f32x8(out, x, step, band.source + first, band.weight + first, taps)
+            weigh_f32x8(out, x, step, band.source + first, band.weight + first, taps, pixels)
         else:
-            weigh_f32(out, x, step, band.source + first, band.weight + first, taps)
+            weigh_f32(out, x, step, band.source + first, band.weight + first, taps, pixels)
 
 
 cdef inline void add_pixels(const real *row, int columns, int lanes, real *sums) noexcept nogil:
@@ -82,7 +83,6 @@ cdef inline void filter_row(const real *x, ptrdiff_t x_row, int columns, Band ro
                             real *out, int out_columns, int lanes) noexcept nogil:
     """Row i of (rows x across^T) for a map x of `columns` columns. line: scratch for one row of x."""
     cdef int j
-    for j in range(columns):
-        weigh(line + j * lanes, x + j * lanes, x_row, rows, i, lanes)
+    weigh(line, x, x_row, rows, i, columns, lanes)
     for j in range(out_columns):
-        weigh(out + j * lanes, line, lanes, across, j, lanes)
+        weigh(out + j * lanes, line, lanes, across, j, 1, lanes)

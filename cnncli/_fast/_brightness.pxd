@@ -1,9 +1,13 @@
 # What the passes of brightness normalisation share (`brightness.pyx`): the sizes of a call, the power of the energy.
 from libc.float cimport DBL_MAX, FLT_MAX
-from libc.math cimport pow, powf, sqrt, sqrtf
+from libc.math cimport pow, powf
 
 from cnncli._fast._microkernel cimport lanes_of
 from cnncli._fast._types cimport real
+
+cdef extern from "roots.h" nogil:
+    float inverse_root4_f32(float)
+    double inverse_root4_f64(double)
 
 
 cdef struct Job:
@@ -36,32 +40,43 @@ cdef inline Job job_of(const Py_ssize_t *x, const Py_ssize_t *x_strides, const P
     return g
 
 
+cdef inline real inverse_root4(real d) noexcept nogil:
+    return inverse_root4_f32(d) if real is float else inverse_root4_f64(d)
+
+
 cdef inline void divide(Job *g, const real *sums, real *scale, real *slope, ptrdiff_t n) noexcept nogil:
     """scale = d^-mu; slope (unless NULL) = -2 lambda mu d^(-mu-1), 0 where S was cut off. sums: S, may be `scale`."""
     cdef ptrdiff_t j
     cdef real most = <real>FLT_MAX if real is float else <real>DBL_MAX
-    cdef real kappa = <real>g.kappa, lambda_ = <real>g.lambda_, factor = <real>(-2 * g.lambda_ * g.mu), r
+    cdef real kappa = <real>g.kappa, lambda_ = <real>g.lambda_, factor = <real>(-2 * g.lambda_ * g.mu), r, d
     if slope != NULL:
         for j in range(n):
             slope[j] = <real>0 if sums[j] > most else factor
     for j in range(n):
-        scale[j] = kappa + lambda_ * (most if sums[j] > most else sums[j])
-    if slope != NULL:
+        d = kappa + lambda_ * (most if sums[j] > most else sums[j])
+        scale[j] = most if d > most else d
+    if g.mu == 0.75 or g.mu == 0.5:
         for j in range(n):
-            slope[j] = slope[j] / scale[j]
-    if g.mu == 0.75:
-        for j in range(n):
-            r = 1 / (sqrtf(scale[j]) if real is float else sqrt(scale[j]))
-            scale[j] = r * (sqrtf(r) if real is float else sqrt(r))
-    elif g.mu == 0.5:
-        for j in range(n):
-            scale[j] = 1 / (sqrtf(scale[j]) if real is float else sqrt(scale[j]))
-    elif g.mu == 1:
-        for j in range(n):
-            scale[j] = 1 / scale[j]
+            scale[j] = inverse_root4(scale[j])
+        if slope != NULL:
+            for j in range(n):
+                r = scale[j] * scale[j]
+                slope[j] = slope[j] * (r * r)
+        if g.mu == 0.75:
+            for j in range(n):
+                scale[j] = scale[j] * scale[j] * scale[j]
+        else:
+            for j in range(n):
+                scale[j] = scale[j] * scale[j]
     else:
+        if slope != NULL:
+            for j in range(n):
+                slope[j] = slope[j] / scale[j]
         for j in range(n):
-            scale[j] = powf(scale[j], <real>-g.mu) if real is float else pow(scale[j], -g.mu)
+            if g.mu == 1:
+                scale[j] = 1 / scale[j]
+            else:
+                scale[j] = powf(scale[j], <real>-g.mu) if real is float else pow(scale[j], -g.mu)
     if slope != NULL:
         for j in range(n):
             slope[j] = slope[j] * scale[j]

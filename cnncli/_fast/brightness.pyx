@@ -6,6 +6,12 @@ b) All maps, or a window of maps: rows are shared out, and maps are gone through
    that is made of them stays in the first-level cache. A square in the same map: maps are shared out.
 c) Windows are matrices of ones as in `_bands.pxd`, over maps or over rows and columns; backward takes their transposes.
 d) S is cut off at the largest finite number, and then counts as a constant.
+e) Powers by Newton's steps instead of roots and divisions (`roots.h`), and windows over maps for several pixels at a
+   time: with windows of 5 maps both passes together take 1.6 instead of 2.4 ms (32 maps of 28x28, 64 images, two
+   threads). All maps have one S, and are near the speed of memory.
+e) Powers by Newton's steps instead of roots and divisions (`roots.h`), and windows over maps for several pixels at a time:
+   with windows of 5 maps both passes together take 1.6 instead of 2.4 ms (32 maps of 28x28, 64 images, two threads). All
+   maps have one S, and are near the speed of memory.
 """
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
@@ -65,7 +71,7 @@ cdef void chunk_forward(Job *g, const real *x, real *y, Band *window, int left, 
             for j in range(n):
                 target[j] = source[j] * squares[j]
         else:
-            sum_window(squares, window[0], c, n, g.lanes, scale)
+            weigh(scale, squares, CHUNK, window[0], c, n // g.lanes, g.lanes)
             divide(g, scale, scale, <real *>NULL, n)
             for j in range(n):
                 target[j] = source[j] * scale[j]
@@ -85,12 +91,6 @@ cdef void sum_squares(Job *g, const real *x, real *squares, bint apart, int n) n
         else:
             for j in range(n):
                 squares[j] += source[j] * source[j]
-
-
-cdef void sum_window(const real *parts, Band window, int c, int n, int lanes, real *sums) noexcept nogil:
-    cdef int j
-    for j in range(n // lanes):
-        weigh(sums + j * lanes, parts + j * lanes, CHUNK, window, c, lanes)
 
 
 def across_backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, real[:, :, :, :, :] dx,
@@ -168,7 +168,7 @@ cdef void chunk_backward(Job *g, const real *x, const real *dy, real *dx, Band w
         delta = dy + c * g.y_channel
         scale = scales + c * CHUNK
         slope = slopes + c * CHUNK
-        sum_window(squares, window, c, n, g.lanes, scale)
+        weigh(scale, squares, CHUNK, window, c, n // g.lanes, g.lanes)
         divide(g, scale, scale, slope, n)
         for j in range(n):
             slope[j] = slope[j] * source[j] * delta[j]
@@ -178,7 +178,7 @@ cdef void chunk_backward(Job *g, const real *x, const real *dy, real *dx, Band w
         delta = dy + c * g.y_channel
         target = dx + c * g.dx_channel
         scale = scales + c * CHUNK
-        sum_window(slopes, back, c, n, g.lanes, slope)
+        weigh(slope, slopes, CHUNK, back, c, n // g.lanes, g.lanes)
         for j in range(n):
             target[j] = delta[j] * scale[j] + source[j] * slope[j]
 

@@ -18,7 +18,9 @@
 #else
 #define WIDEST 16
 #endif
-#define EACH_VECTOR _Pragma("GCC unroll 16") for (int v = 0; v < VECTORS; v++)
+#define EACH_OF(v, n) _Pragma("GCC unroll 16") for (int v = 0; v < (n); v++)
+#define EACH_VECTOR EACH_OF(v, VECTORS)
+#define AT_A_TIME 8 /* vectors */
 
 #define SUFFIX f32
 #define REAL float
@@ -45,19 +47,33 @@
 #define BYTES (LANE_COUNT * sizeof(REAL) < WIDEST ? LANE_COUNT * sizeof(REAL) : WIDEST)
 #define V ((int)(BYTES / sizeof(REAL)))
 #define VECTORS (LANE_COUNT / V)
+#define TOGETHER (VECTORS < AT_A_TIME ? AT_A_TIME / VECTORS : 1) /* pixels */
 #define VEC NAME(lanes_vec)
 typedef REAL VEC __attribute__((vector_size(BYTES), aligned(8), may_alias));
 
-/* out[lane] = sum_t weight[t] * x[source[t] * step + lane] */
-static inline void NAME(weigh)(REAL *restrict out, const REAL *restrict x, ptrdiff_t step,
-                               const int32_t *restrict source, const double *restrict weight, int taps) {
-    VEC acc[VECTORS];
-    EACH_VECTOR acc[v] = (VEC){};
+/* out[i] = sum_t weight[t] * x[source[t] * step + i] for `vectors` vectors side by side */
+ALWAYS_INLINE void NAME(weigh_vectors)(REAL *restrict out, const REAL *restrict x, ptrdiff_t step,
+                                       const int32_t *restrict source, const double *restrict weight, int taps,
+                                       int vectors) {
+    VEC acc[TOGETHER * VECTORS];
+    EACH_OF(v, vectors) acc[v] = (VEC){};
     for (int t = 0; t < taps; t++) {
         const REAL *from = x + source[t] * step, w = (REAL)weight[t];
-        EACH_VECTOR acc[v] += w * *(const VEC *)(from + v * V);
+        EACH_OF(v, vectors) acc[v] += w * *(const VEC *)(from + v * V);
     }
-    EACH_VECTOR *(VEC *)(out + v * V) = acc[v];
+    EACH_OF(v, vectors) *(VEC *)(out + v * V) = acc[v];
+}
+
+/* The same for the lanes of `pixels` pixels side by side, several of them at a time. */
+static inline void NAME(weigh)(REAL *restrict out, const REAL *restrict x, ptrdiff_t step,
+                               const int32_t *restrict source, const double *restrict weight, int taps, int pixels) {
+    int p = 0;
+    for (; p + TOGETHER <= pixels; p += TOGETHER, x += TOGETHER * LANE_COUNT, out += TOGETHER * LANE_COUNT) {
+        NAME(weigh_vectors)(out, x, step, source, weight, taps, TOGETHER * VECTORS);
+    }
+    for (; p < pixels; p++, x += LANE_COUNT, out += LANE_COUNT) {
+        NAME(weigh_vectors)(out, x, step, source, weight, taps, VECTORS);
+    }
 }
 
 /* out[lane] = sum over `pixels` neighbouring pixels of x */
@@ -78,6 +94,7 @@ static inline void NAME(take_off)(REAL *y, const REAL *x, const REAL *restrict a
 #undef BYTES
 #undef V
 #undef VECTORS
+#undef TOGETHER
 #undef VEC
 #undef SUFFIX
 #undef REAL

@@ -6,7 +6,9 @@ threads or the processor, so that results do not depend on them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from cnncli.layers.base import Buffers, Frame, Rectifies, Scratch
@@ -30,6 +32,11 @@ class Window:
         """Outputs before the first one that the transposed window of the first input would read."""
         rows, columns = (max(0, -((self.padding[a] - self._reach(a)) // self.stride[a])) for a in (0, 1))
         return rows, columns
+
+    @property
+    def products(self) -> int:
+        """Multiplications of one map by one kernel."""
+        return math.prod(self.out) * math.prod(self.kernel)
 
     def frame(self) -> Frame:
         """Border that the window reaches."""
@@ -143,7 +150,7 @@ class Ragged(Algorithm):
     def forward(self, b: Buffers, bias: Any, accumulate: bool) -> None:
         w = self.window
         b.kernels.table_conv2d.forward(
-            b.x_framed, b.param["weight"], bias, b.y, b.constants["sources"], b.constants["starts"], b.index,
+            b.x_framed, b.param["weight"], bias, b.y, b.constants["sources"], b.constants["starts"], b.real, b.index,
             *w.stride, *w.dilation, self.flip, accumulate, b.blocks, b.threads,
         )  # fmt: skip
 
@@ -182,10 +189,13 @@ class Winograd(Algorithm):
     @classmethod
     def pays(cls, window: Window, inputs: int, outputs: int) -> bool:
         """Whether it is worth it: measured to win from 16 maps on, unless tiles hang far over small maps."""
+        return min(inputs, outputs) >= 16 and 2 * 36 * cls.tiles(window) <= window.products
+
+    @classmethod
+    def tiles(cls, window: Window) -> int:
+        """How many cover a map of the output."""
         tile = 7 - window.kernel[0]
-        tiles = -(-window.out[0] // tile) * -(-window.out[1] // tile)
-        products = window.out[0] * window.out[1] * window.kernel[0] ** 2
-        return min(inputs, outputs) >= 16 and 2 * 36 * tiles <= products
+        return -(-window.out[0] // tile) * -(-window.out[1] // tile)
 
     def frames(self) -> tuple[Frame, Frame]:
         w = self.window
@@ -226,3 +236,55 @@ class Winograd(Algorithm):
         b.kernels.winograd2d.backward_input(
             b.dy_framed, b.param["weight"], b.dx, b.real, b.index, self.flip, b.blocks, b.threads
         )
+
+
+@dataclass(frozen=True)
+class Filled(Algorithm):
+    """By a connection table that is filled up with zeros for an algorithm that knows none."""
+
+    inner: Algorithm
+    shape: tuple[int, ...]  # of the weights with those zeros
+
+    @classmethod
+    def pays(cls, window: Window, fill: float) -> bool:
+        """Whether Winograd's products of a full table cost less than the direct ones of a part `fill`: measured."""
+        return 3 * 36 * Winograd.tiles(window) <= 2 * fill * window.products
+
+    @property
+    def _size(self) -> int:
+        """Elements of the weights, up to the next cache line."""
+        return -(-math.prod(self.shape) // 16) * 16
+
+    def frames(self) -> tuple[Frame, Frame]:
+        return self.inner.frames()
+
+    def scratch(self) -> Scratch:
+        inner = self.inner.scratch()
+        return replace(inner, real=lambda k, *sizes: self._size + inner.real(k, *sizes))
+
+    def forward(self, b: Buffers, bias: Any, accumulate: bool) -> None:
+        self.inner.forward(self._filled(b), bias, accumulate)
+
+    def backward_params(self, b: Buffers) -> None:
+        full = self._full(b)
+        self.inner.backward_params(full)
+        b.kernels.table_conv2d.take_out(
+            full.grad["weight"], b.grad["weight"], b.constants["sources"], b.constants["starts"]
+        )
+
+    def backward_input(self, b: Buffers) -> None:
+        self.inner.backward_input(self._filled(b))
+
+    def _full(self, b: Buffers) -> Buffers:
+        """The same buffers, but for weights (or their gradients) with zeros, which take up the first of the scratch."""
+        full = copy(b)
+        weight = b.real[: math.prod(self.shape)].reshape(self.shape)
+        full.param, full.grad, full.real = {"weight": weight}, {"weight": weight}, b.real[self._size :]
+        return full
+
+    def _filled(self, b: Buffers) -> Buffers:
+        full = self._full(b)
+        b.kernels.table_conv2d.fill_up(
+            b.param["weight"], full.param["weight"], b.constants["sources"], b.constants["starts"]
+        )
+        return full

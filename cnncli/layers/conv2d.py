@@ -11,7 +11,7 @@ import numpy as np
 from cnncli.errors import ShapeError
 from cnncli.fields import Pair, at_least, field
 from cnncli.initializers import HE, Initializer
-from cnncli.layers._convolution import Algorithm, Direct, Ragged, Window, Winograd
+from cnncli.layers._convolution import Algorithm, Direct, Filled, Ragged, Window, Winograd
 from cnncli.layers._table import FULL, Table
 from cnncli.layers._window import output_size
 from cnncli.layers.base import Buffers, Example, Layer, LayerPlan, Param, Shape
@@ -111,7 +111,11 @@ class Conv2d(Layer):
                 fan_out=used.sum(axis=0)[from_map, None, None] * taps,
                 used=used,
             )
-            algorithm = Ragged(window, connected, channels + self.out_channels, self.flip)
+            fill = connected / used.size
+            if isinstance(algorithm, Winograd) and (self.algorithm == "winograd" or Filled.pays(window, fill)):
+                algorithm = Filled(algorithm, shape)
+            else:
+                algorithm = Ragged(window, connected, channels + self.out_channels, self.flip)
             constants = {"sources": from_map, "starts": np.concatenate([[0], used.sum(axis=1).cumsum()])}
         params = {"weight": weight}
         if self.bias not in (False, "none"):

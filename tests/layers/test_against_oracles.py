@@ -9,7 +9,7 @@ from oracles import ORACLES
 from rig import Rig, assert_close, expected, inputs, parameters
 
 from cnncli import _fast, registry
-from cnncli.layers._convolution import Winograd
+from cnncli.layers._convolution import Filled, Winograd
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}  # of the largest element of a tensor
 WINOGRAD = {"float64": 1e-10, "float32": 4e-5}  # its transforms multiply rounding errors; found: 1.4e-5
@@ -20,7 +20,7 @@ WITH_ORACLE = [case for case in CASES if case.type in ORACLES]
 
 def tolerance(rig: Rig) -> dict[str, float]:
     """By precision, for the layer of a rig."""
-    return WINOGRAD if isinstance(rig.buffers.algorithm, Winograd) else TOLERANCE
+    return WINOGRAD if isinstance(rig.buffers.algorithm, Winograd | Filled) else TOLERANCE
 
 
 def test_every_layer_has_rows_and_an_oracle() -> None:
