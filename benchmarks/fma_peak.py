@@ -1,7 +1,7 @@
 """The machine's peak: multiply-adds per second from registers, and bytes per second of a triad, with plain C.
 
-``peak.c`` is compiled when it is needed, into a temporary folder, with the flags of each kernel variant. Baseline has no
-fused multiply-add on x86, so its peak is that of a multiplication and an addition.
+``peak.c`` is compiled when it is needed, into a temporary folder, with the flags of each kernel variant. Baseline has
+no fused multiply-add on x86, so its peak is that of a multiplication and an addition.
 """
 
 from __future__ import annotations
