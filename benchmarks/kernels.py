@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,13 +23,13 @@ from fma_peak import fma_peak, runnable, triad_peak
 from rounds import table
 
 CONVOLUTIONS = {  # input channels, size, options
-    "3x3 64-64 at 32": (64, 32, {"out_channels": 64, "kernel_size": 3, "padding": 1}),
-    "3x3 128-128 at 16": (128, 16, {"out_channels": 128, "kernel_size": 3, "padding": 1}),
-    "3x3 256-256 at 8": (256, 8, {"out_channels": 256, "kernel_size": 3, "padding": 1}),
-    "3x3 16-16 at 32": (16, 32, {"out_channels": 16, "kernel_size": 3, "padding": 1}),
-    "5x5 32-32 at 16": (32, 16, {"out_channels": 32, "kernel_size": 5, "padding": 2}),
-    "5x5 20-50 at 12": (20, 12, {"out_channels": 50, "kernel_size": 5}),
-    "5x5 1-6 at 28": (1, 28, {"out_channels": 6, "kernel_size": 5, "padding": 2}),
+    "3x3 64-64 at 32": (64, 32, {"out_channels": 64, "kernel_size": (3, 3), "padding": (1, 1)}),
+    "3x3 128-128 at 16": (128, 16, {"out_channels": 128, "kernel_size": (3, 3), "padding": (1, 1)}),
+    "3x3 256-256 at 8": (256, 8, {"out_channels": 256, "kernel_size": (3, 3), "padding": (1, 1)}),
+    "3x3 16-16 at 32": (16, 32, {"out_channels": 16, "kernel_size": (3, 3), "padding": (1, 1)}),
+    "5x5 32-32 at 16": (32, 16, {"out_channels": 32, "kernel_size": (5, 5), "padding": (2, 2)}),
+    "5x5 20-50 at 12": (20, 12, {"out_channels": 50, "kernel_size": (5, 5)}),
+    "5x5 1-6 at 28": (1, 28, {"out_channels": 6, "kernel_size": (5, 5), "padding": (2, 2)}),
 }
 MOVED = {  # maps of 32-bit floats that a kernel reads and writes, in the size of its input; pooling is 2x2
     "pointwise.forward": 2.0,
@@ -43,7 +44,12 @@ MOVED = {  # maps of 32-bit floats that a kernel reads and writes, in the size o
     "pack.from_images": 1.25,
     "update.sgd": 5.0,
 }
-MEMORY_BOUND: dict[str, dict[str, Any]] = {"relu": {}, "max_pool2d": {"kernel_size": 2}, "batch_norm2d": {}, "add": {}}
+MEMORY_BOUND: dict[str, dict[str, Any]] = {
+    "relu": {},
+    "max_pool2d": {"kernel_size": (2, 2)},
+    "batch_norm2d": {},
+    "add": {},
+}
 MAPS = (64, 32)  # channels and size of the maps of memory-bound layers
 WEIGHTS = 1_200_000  # of the optimizer's update: those of vgg-small
 
@@ -84,14 +90,13 @@ def layer_step(
 ) -> tuple[Callable[[], None], Times, int]:
     """Both passes of one layer as a call, the times it records, and the multiply-adds of a batch's pass."""
     from cnncli import registry
-    from cnncli.fields import Problem, from_mapping
     from cnncli.graph import Graph
+    from cnncli.layers.base import Layer
     from cnncli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
     from cnncli.network import Network
     from cnncli.spec import INPUT, Node
 
-    problems: list[Problem] = []
-    layer = from_mapping(registry.get("layers", name), options, (), problems)
+    layer: Layer = registry.get("layers", name)(**options)
     inputs = (INPUT,) * (2 if layer.several_inputs else 1)
     graph = Graph([Node(name=name, layer=layer, inputs=inputs)], (channels, size, size), SoftmaxCrossEntropy())
     network = Network(graph, batch_size, training=True, threads=threads, input_gradient=True, variant=variant)
@@ -201,7 +206,7 @@ def all_rows(variant: str, threads: int, options: argparse.Namespace) -> list[di
     for label, (channels, size, config) in CONVOLUTIONS.items():
         if options.only in label:
             made = layer_step("conv2d", config, channels, size, batch_size, threads, variant)
-            found += measure(label, made, lambda key: 2.0, lambda: fma_peak(variant, threads), *how)
+            found += measure(label, made, lambda key: 2.0, partial(fma_peak, variant, threads), *how)
     channels, size = MAPS
     others: dict[str, Callable[[], tuple[Callable[[], None], Times, int]]] = {
         "packing": lambda: packing(batch_size, threads, variant),
@@ -219,7 +224,7 @@ def all_rows(variant: str, threads: int, options: argparse.Namespace) -> list[di
                 label,
                 made,
                 lambda key: 4 * MOVED.get(key, 0.0),
-                lambda footprint=footprint: triad_peak(variant, threads, footprint),
+                partial(triad_peak, variant, threads, footprint),
                 *how,
             )
     return found
