@@ -4,6 +4,7 @@ Every layer is run alone, forward and backward, on a batch of random images, and
 peak (`fma_peak`) and the bandwidth of a triad over as much memory are measured before each turn, in the same run.
 A share counts the multiply-adds of the direct convolution; an algorithm that needs fewer may exceed what it uses.
 Bytes are those that must move at least: every array a kernel reads or writes once, twice where it needs two passes.
+A triad also fetches the lines that it overwrites, which is not counted; what works in place may exceed its rate.
 """
 
 from __future__ import annotations
