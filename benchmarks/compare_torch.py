@@ -119,9 +119,10 @@ def text(found: dict[str, Any]) -> str:
     """A network's part of the report."""
     agreement = found["agreement"]
     agrees = "agree" if agreement["difference"] <= TOLERANCE else "DIFFER"
+    draws = f", draw {agreement['draws']} of images" if agreement["draws"] > 1 else ""
     head = (
         f"{found['config']}: batch {found['batch_size']}, {found['threads']} threads, kernels {found['variant']}; "
-        f"both sides {agrees}: {agreement['difference']:.1e} at most ({agreement['tensor']})"
+        f"both sides {agrees}: {agreement['difference']:.1e} at most ({agreement['tensor']}{draws})"
     )
     parts = [head]
     for use, title in (("train", "training step"), ("infer", "inference")):

@@ -147,7 +147,8 @@ class Theirs:
 
     def results(self, arrays: dict[str, np.ndarray], draw: int) -> dict[str, np.ndarray]:
         """What comes of the batch of `Ours.reference`."""
-        from torch_network import TorchNetwork, loss_of
+        from torch_network import TorchNetwork
+        from torch_training import loss_of
 
         _, graph = network_of(self.config, dropout=False)
         network = TorchNetwork(graph, arrays)
@@ -197,7 +198,7 @@ class Theirs:
 
     def _training(self, layout: str, how: dict[str, bool]) -> Callable[[], object]:
         import torch
-        from torch_network import loss_of, optimizer_of
+        from torch_training import loss_of, optimizer_of
 
         network, x = self._network(layout)
         network.train()

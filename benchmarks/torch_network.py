@@ -1,4 +1,4 @@
-"""A network of ours as a PyTorch module, with the same weights, loss and optimizer.
+"""A network of ours as a PyTorch module, with the same weights.
 
 Where PyTorch has a faster way to say the same, it is taken: a convolution with a connection table is a full one (the
 missing connections start at 0 but are trained, so `tables` tells which gradients to compare), pointwise layers work in
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import singledispatch
+from typing import cast
 
 import numpy as np
 import torch
@@ -39,12 +40,6 @@ from cnncli.layers.scaled_avg_pool2d import ScaledAvgPool2d
 from cnncli.layers.sigmoid import Sigmoid
 from cnncli.layers.softplus import Softplus
 from cnncli.layers.tanh import Tanh
-from cnncli.losses._squared_error import SquaredError
-from cnncli.losses.base import Loss
-from cnncli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from cnncli.optimizers._adam import AdamBase
-from cnncli.optimizers.base import Optimizer
-from cnncli.optimizers.sgd import Sgd
 from cnncli.registry import name_of
 from cnncli.spec import INPUT
 
@@ -83,10 +78,9 @@ class TorchNetwork(nn.Module):
             for key in plan.state:
                 module.register_buffer(key, torch.from_numpy(np.array(arrays[f"{node.name}.{key}"], np.float32)))
             self.layers.append(module)
-        self.tables = {
-            f"{name}.weight": plan.params["weight"].used for name, plan in graph.plans.items() if plan.constants
-        }
-        self.spared = {name for name, param in graph.params.items() if not param.decay}
+        params = graph.params.items()
+        self.tables = {name: param.used[:, :, None, None] for name, param in params if param.used is not None}
+        self.spared = {name for name, param in params if not param.decay}
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (N, classes) of images (N, channels, height, width)."""
@@ -95,7 +89,7 @@ class TorchNetwork(nn.Module):
             values.append(layer(*[values[i] for i in inputs]))
             for i in dropped:
                 values[i] = None
-        return values[-1].flatten(1)
+        return cast(Tensor, values[-1]).flatten(1)
 
     def tensors(self) -> dict[str, nn.Parameter]:
         """Trained parameters by the names they have in ours."""
@@ -104,9 +98,7 @@ class TorchNetwork(nn.Module):
     def gradients(self) -> dict[str, np.ndarray]:
         """Gradients by name, those of connections that ours does not have as 0."""
         found = {name: tensor.grad.numpy() for name, tensor in self.tensors().items()}
-        for name in found.keys() & self.tables.keys():
-            found[name] = found[name] * self.tables[name][:, :, None, None]
-        return found
+        return {name: g * self.tables[name] if name in self.tables else g for name, g in found.items()}
 
     def state(self) -> dict[str, np.ndarray]:
         """Running statistics by name."""
@@ -269,34 +261,3 @@ SIMPLE: dict[type[Layer], Callable[..., Tensor]] = {
 }
 for _layer in SIMPLE:
     module_of.register(_layer, lambda layer, shape, in_place: Function(lambda own, *xs: SIMPLE[type(layer)](*xs)))
-
-
-def loss_of(loss: Loss, classes: int) -> tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """What is minimised as a function of outputs and targets, and the targets that go with labels."""
-    if isinstance(loss, SoftmaxCrossEntropy):
-        return F.cross_entropy, lambda labels: labels
-    if isinstance(loss, SquaredError):
-        factor, (low, high) = loss.factor(classes), loss.targets
-
-        def squared(outputs: Tensor, targets: Tensor) -> Tensor:
-            weight = factor * loss.weight(len(outputs))
-            if weight == 1 / targets.numel():
-                return F.mse_loss(outputs, targets)
-            return weight * F.mse_loss(outputs, targets, reduction="sum")
-
-        return squared, lambda labels: low + (high - low) * F.one_hot(labels, classes).float()
-    raise ValueError(f"loss {name_of(loss)} has no form in PyTorch here; add it to benchmarks/torch_network.py")
-
-
-def optimizer_of(optimizer: Optimizer, network: TorchNetwork, lr: float, **how: bool) -> torch.optim.Optimizer:
-    """The same optimizer; `how` chooses PyTorch's implementation (foreach, fused)."""
-    decaying = [tensor for name, tensor in network.tensors().items() if name not in network.spared]
-    spared = [tensor for name, tensor in network.tensors().items() if name in network.spared]
-    groups = [{"params": decaying, "weight_decay": optimizer.weight_decay}, {"params": spared, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    if isinstance(optimizer, Sgd):
-        return torch.optim.SGD(groups, lr=lr, momentum=optimizer.momentum, nesterov=optimizer.nesterov, **how)
-    if isinstance(optimizer, AdamBase):
-        kind = torch.optim.AdamW if optimizer.decoupled else torch.optim.Adam
-        return kind(groups, lr=lr, betas=optimizer.betas, eps=optimizer.eps, **how)
-    raise ValueError(f"optimizer {name_of(optimizer)} has no form in PyTorch here")

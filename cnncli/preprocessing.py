@@ -75,7 +75,7 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     for channel in range(images.shape[3]):
         values = images[..., channel].ravel()
         if values.dtype.kind == "u":  # exact, whatever the order: sums of whole numbers
-            pieces = np.array_split(values, -(-values.size // 2**20))  # bincount makes 8 bytes of each value
+            pieces = np.array_split(values, -(-values.size // 2**16))  # bincount makes 8 bytes of each value
             counts = sum(np.bincount(piece, minlength=full + 1) for piece in pieces)
             levels = np.arange(full + 1) / full
             mean = float(counts @ levels / values.size)

@@ -16,6 +16,7 @@ import numpy as np
 
 from cnncli import registry
 from cnncli.datasets._files import failure, listing, shown
+from cnncli.datasets._names import Names
 from cnncli.errors import DataError, MissingError
 
 # what a part is called in names of folders, files and arrays
@@ -141,8 +142,7 @@ class Dataset(ABC):
         labels = self.labels_in(classes)
         indices = np.arange(len(self)) if indices is None else np.asarray(indices, dtype=np.int64)
         images = self.read(indices, None if size is None else (size[0], size[1]), channels)
-        names = self.names
-        return Images(images, labels[indices], [names[i] for i in indices.tolist()], classes)
+        return Images(images, labels[indices], Names(self.names.__getitem__, indices), classes)
 
     def class_names(self, declared: int | Sequence[str] | None) -> tuple[str, ...]:
         """Names of the classes of a training set: its own, or what a config declares, once they agree.

@@ -28,6 +28,7 @@ import numpy as np
 from cnncli.datasets import _arrays
 from cnncli.datasets._files import DEFLATE_LIMIT, check_memory, failure, fill, open_regular, shown
 from cnncli.datasets._images import fit_all
+from cnncli.datasets._names import Names
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import DataError, MissingError
 
@@ -84,7 +85,7 @@ class Idx(Dataset):
 
     @property
     def names(self) -> Sequence[str]:
-        return [f"{self.path}[{index}]" for index in range(len(self))]
+        return Names(lambda index: f"{self.path}[{index}]", range(len(self)))
 
     def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
         out = np.empty((len(indices), *(size or self.size), channels or self.channels), np.uint8)

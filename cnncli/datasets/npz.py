@@ -20,6 +20,7 @@ import numpy as np
 from cnncli.datasets import _arrays
 from cnncli.datasets._files import DEFLATE_LIMIT, check_memory, failure, fill, open_regular, shown
 from cnncli.datasets._images import fit_all
+from cnncli.datasets._names import Names
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import CnnError, DataError
 
@@ -74,7 +75,7 @@ class Npz(Dataset):
 
     @property
     def names(self) -> Sequence[str]:
-        return [f"{self.path}:{self.key}[{index}]" for index in range(len(self))]
+        return Names(lambda index: f"{self.path}:{self.key}[{index}]", range(len(self)))
 
     def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
         with _archive(self.path) as archive:

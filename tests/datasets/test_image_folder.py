@@ -41,7 +41,7 @@ def test_pixels_are_those_of_decode_image(tmp_path: Path) -> None:
         assert loaded.images.flags.c_contiguous
     loaded = part.load(indices=np.array([4, 1]))
     np.testing.assert_array_equal(loaded.labels, [1, 0])
-    assert loaded.names == [part.names[4], part.names[1]]
+    assert list(loaded.names) == [part.names[4], part.names[1]]
     np.testing.assert_array_equal(loaded.images[1], decode_image(part.names[1]))
 
 
