@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import reference
 from oracles import ORACLES, Draw, Tensors
+from rig import put
 
 from cnncli import random, registry
 from cnncli.fields import Problem
@@ -127,6 +128,7 @@ NETWORKS: dict[str, tuple[Shape, list[Any]]] = {
     "one input to two inputs of a layer": ((1, 3, 3), [conv(2), {"add": {}, "inputs": ["conv2d_1"] * 2}, linear(4)]),
 }
 CLASSES = 4
+SEED, STEP = 5, 11
 
 
 def build(model: list[Any], in_shape: Shape, loss: str = "softmax_cross_entropy") -> Graph:
@@ -152,9 +154,8 @@ class Step(NamedTuple):
     dx: np.ndarray
 
 
-def by_oracles(network: Network, x: np.ndarray, labels: np.ndarray, seed: int, step: int) -> Step:
+def by_oracles(graph: Graph, network: Network, x: np.ndarray, labels: np.ndarray, seed: int, step: int) -> Step:
     """The step of a network with softmax and cross-entropy, computed by the oracles alone."""
-    graph = network.graph
     values: dict[str, np.ndarray] = {INPUT: x}
 
     def answer(node: Any, dy: np.ndarray | None) -> Any:
@@ -180,3 +181,15 @@ def by_oracles(network: Network, x: np.ndarray, labels: np.ndarray, seed: int, s
         grads |= {f"{node.name}.{name}": grad for name, grad in found.grads.items()}
     loss = float(reference.softmax_cross_entropy(z, target, reduction="mean"))
     return Step(reference.softmax(z)[:, :, 0, 0], loss, grads, slopes[INPUT])
+
+
+def prepared(name: str, size: int, n: int, **settings: Any) -> tuple[Network, np.ndarray, np.ndarray]:
+    """A network with weights, images and labels in it."""
+    network = Network(named(name), size, training=True, seed=SEED, **settings)
+    network.initialize(SEED)
+    rng = np.random.default_rng(n)
+    x = rng.normal(size=(n, *network.graph.in_shape)).astype(np.float32).astype(float)
+    labels = rng.integers(0, CLASSES, n, np.int32)
+    put(network.x, x, unused=0.0)
+    network.set_targets(labels)
+    return network, x, labels

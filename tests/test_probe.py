@@ -75,9 +75,10 @@ def test_fields_hold_all_gradients(name: str) -> None:
         for unit in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 2)}:
             top, bottom, left, right = receptive_field(graph, layer, unit)
             support = gradient_support(graph, arrays(graph), layer, unit, images(graph, 32))
-            assert support[top:bottom, left:right].any()
+            largest = support[top:bottom, left:right].max()
+            assert largest > 0
             support[top:bottom, left:right] = 0
-            assert not support.any(), f"{layer} {unit}"
+            assert support.max() <= 1e-5 * largest, f"{layer} {unit}"  # Winograd's zeros are sums that cancel
             height, width = graph.receptive_fields()[layer]
             assert bottom - top <= height
             assert right - left <= width

@@ -41,7 +41,7 @@
 typedef REAL VEC __attribute__((vector_size(BYTES), aligned(8), may_alias));
 
 ALWAYS_INLINE VEC NAME(where_positive)(VEC y, VEC d) { return (VEC)((y > 0) & (__typeof__(y > 0))d); }
-ALWAYS_INLINE VEC NAME(rectify)(VEC x) { return (VEC)(~(x < 0) & (__typeof__(x < 0))x); } /* NaN stays NaN */
+ALWAYS_INLINE VEC NAME(cut)(VEC x) { return (VEC)(~(x < 0) & (__typeof__(x < 0))x); } /* NaN stays NaN */
 ALWAYS_INLINE VEC NAME(normalized)(VEC x, REAL centre, REAL scale, REAL shift) { return (x - centre) * scale + shift; }
 
 /* first[lane] += sum of d, second[lane] += sum of d (x - centre) over a row, with d = dy or, without dy, x - centre */
@@ -85,7 +85,7 @@ OWN_FUNCTION void NAME(norm_apply)(const REAL *x, REAL *y, int columns, REAL cen
     for (ptrdiff_t i = 0; i < (ptrdiff_t)columns * LANE_COUNT; i += LANE_COUNT) {
         UNROLL for (int v = 0; v < VECTORS; v++) {
             const VEC value = NAME(normalized)(GET(x + i, v), centre, scale, shift);
-            AT(y + i, v) = rectified ? NAME(rectify)(value) : value;
+            AT(y + i, v) = rectified ? NAME(cut)(value) : value;
         }
     }
 }
