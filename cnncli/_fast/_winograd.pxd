@@ -18,9 +18,6 @@ cdef extern from "winograd.h" nogil:
     void winograd_weight_gradient_f32(int, const float *, ptrdiff_t, float *, ptrdiff_t)
     void winograd_weight_gradient_f32x8(int, const float *, ptrdiff_t, float *, ptrdiff_t)
     void winograd_weight_gradient_f64(int, const double *, ptrdiff_t, double *, ptrdiff_t)
-    void winograd_transpose_f32(const float *, ptrdiff_t, int, float *)
-    void winograd_transpose_f32x8(const float *, ptrdiff_t, int, float *)
-    void winograd_transpose_f64(const double *, ptrdiff_t, int, double *)
 
 
 cdef inline void data(int lanes, const real *x, ptrdiff_t row, ptrdiff_t pixel, real *t, ptrdiff_t step) noexcept nogil:
@@ -73,16 +70,6 @@ cdef inline void weight_gradient(int lanes, int kernel, const real *t, ptrdiff_t
         winograd_weight_gradient_f32x8(kernel, t, step, dw, tap)
     else:
         winograd_weight_gradient_f32(kernel, t, step, dw, tap)
-
-
-cdef inline void transpose(int lanes, const real *x, ptrdiff_t x_map, int maps, real *t) noexcept nogil:
-    """As many images of as many maps, with maps innermost; zeros for maps beyond `maps`."""
-    if real is double:
-        winograd_transpose_f64(x, x_map, maps, t)
-    elif lanes == LANES_SMALL:
-        winograd_transpose_f32x8(x, x_map, maps, t)
-    else:
-        winograd_transpose_f32(x, x_map, maps, t)
 
 
 cdef enum:

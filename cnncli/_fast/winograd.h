@@ -25,62 +25,28 @@ enum { OUTPUT_ZERO = 0, OUTPUT_Y = 2, OUTPUT_RECTIFY = 4 };
 
 #define POINTS 6
 
-#if defined(__clang__)
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (IVEC){__VA_ARGS__})
-#endif
-#define EACH_2(f, h) f(0, h), f(1, h)
-#define EACH_4(f, h) EACH_2(f, h), f(2, h), f(3, h)
-#define EACH_8(f, h) EACH_4(f, h), f(4, h), f(5, h), f(6, h), f(7, h)
-#define EACH_16(f, h)                                                                                                  \
-    EACH_8(f, h), f(8, h), f(9, h), f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)
-
-#if VECTOR_BYTES == 64
-#define EACH_FLOAT EACH_16
-#define EACH_DOUBLE EACH_8
-#elif VECTOR_BYTES == 32
-#define EACH_FLOAT EACH_8
-#define EACH_DOUBLE EACH_4
-#else
-#define EACH_FLOAT EACH_4
-#define EACH_DOUBLE EACH_2
-#endif
-
 #define REAL float
-#define INTEGER int32_t
-#define EACH EACH_FLOAT
 #define WIDTH VECTOR_BYTES
 #define SUFFIX f32
 #include "winograd.h"
 #undef REAL
-#undef INTEGER
-#undef EACH
 #undef WIDTH
 #undef SUFFIX
 
 #define REAL double
-#define INTEGER int64_t
-#define EACH EACH_DOUBLE
 #define WIDTH VECTOR_BYTES
 #define SUFFIX f64
 #include "winograd.h"
 #undef REAL
-#undef INTEGER
-#undef EACH
 #undef WIDTH
 #undef SUFFIX
 
 #if VECTOR_BYTES > 32
 #define REAL float
-#define INTEGER int32_t
-#define EACH EACH_8
 #define WIDTH NARROW_BYTES
 #define SUFFIX f32x8
 #include "winograd.h"
 #undef REAL
-#undef INTEGER
-#undef EACH
 #undef WIDTH
 #undef SUFFIX
 #else
@@ -89,15 +55,12 @@ enum { OUTPUT_ZERO = 0, OUTPUT_Y = 2, OUTPUT_RECTIFY = 4 };
 #define winograd_gradient_f32x8 winograd_gradient_f32
 #define winograd_output_f32x8 winograd_output_f32
 #define winograd_weight_gradient_f32x8 winograd_weight_gradient_f32
-#define winograd_transpose_f32x8 winograd_transpose_f32
 #endif
 
 #else /* the template ------------------------------------------------------------------------------------------ */
 
 #define VEC NAME(vec)
-#define IVEC NAME(ivec)
 #define V ((int)(WIDTH / sizeof(REAL)))
-typedef INTEGER IVEC __attribute__((vector_size(WIDTH)));
 
 /* e = E g for a polynomial of `count` coefficients */
 ALWAYS_INLINE void NAME(at_points)(const VEC *g, int count, VEC *e) {
@@ -240,33 +203,6 @@ OWN_FUNCTION void NAME(winograd_weight_gradient)(int kernel, const REAL *t, ptrd
     }
 }
 
-#define LOWER(i, half) ((i) & (half)) ? V + (i) - (half) : (i)
-#define UPPER(i, half) ((i) & (half)) ? V + (i) : (i) + (half)
-#define SWAP(half)                                                                                                     \
-    if (V > (half)) {                                                                                                  \
-        UNROLL for (int i = 0; i < V; i++) {                                                                           \
-            if (i & (half)) continue;                                                                                  \
-            const VEC a = r[i], b = r[i + (half)];                                                                     \
-            r[i] = SHUFFLE(a, b, EACH(LOWER, half));                                                                   \
-            r[i + (half)] = SHUFFLE(a, b, EACH(UPPER, half));                                                          \
-        }                                                                                                              \
-    }
-
-/* out[lane][channel] = x[channel][lane] for V lanes and the first `channels` of V channels, zeros for the others */
-OWN_FUNCTION void NAME(winograd_transpose)(const REAL *x, ptrdiff_t channel, int channels, REAL *out) {
-    VEC r[V];
-    UNROLL for (int i = 0; i < V; i++) r[i] = i < channels ? *(const VEC *)(x + i * channel) : (VEC){};
-    SWAP(8)
-    SWAP(4)
-    SWAP(2)
-    SWAP(1)
-    UNROLL for (int i = 0; i < V; i++) *(VEC *)(out + i * V) = r[i];
-}
-
-#undef LOWER
-#undef UPPER
-#undef SWAP
 #undef VEC
-#undef IVEC
 #undef V
 #endif

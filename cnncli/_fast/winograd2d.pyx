@@ -23,10 +23,11 @@ from cnncli._fast._microkernel cimport (
     vector_length,
 )
 from cnncli._fast._reduce cimport add_blocks
+from cnncli._fast._transpose cimport transpose
 from cnncli._fast._types cimport real
 from cnncli._fast._winograd cimport (
     LINE, MAPS_AT_ONCE, POINTS, PRODUCTS, WIDEST, data, gradient, gradient_size, output, padded, pass_size, tiles_at_once,
-    tiles_of, transpose, weight_gradient, weights, weights_size,
+    tiles_of, weight_gradient, weights, weights_size,
 )
 
 
@@ -177,7 +178,7 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
                  <const real *>NULL, START_ZERO, &scratch[0], &index[0], threads)
 
 
-cdef void transposed_values(const real *x, ptrdiff_t x_map, ptrdiff_t row, ptrdiff_t pixel, int maps, int lanes,
+cdef void transposed_values(const real *x, const int32_t *map_off, ptrdiff_t row, ptrdiff_t pixel, int maps, int lanes,
                             int kernel, int samples, real *t, ptrdiff_t t_row, ptrdiff_t step, real *work) noexcept nogil:
     """t[e][lane][map] = the values of one tile, of the input (6 samples a side) or of the output's gradient (fewer)."""
     cdef int length = vector_length(x, lanes), m, l, i, j
@@ -186,8 +187,8 @@ cdef void transposed_values(const real *x, ptrdiff_t x_map, ptrdiff_t row, ptrdi
         for l in range(lanes // length):
             for i in range(samples):
                 for j in range(samples):
-                    transpose(lanes, x + m * length * x_map + i * row + j * pixel + l * length, x_map,
-                              min(length, maps - m * length), work + (i * samples + j) * sample)
+                    transpose(lanes, x + i * row + j * pixel + l * length, map_off + m * length,
+                              min(length, maps - m * length), work + (i * samples + j) * sample, length)
             for i in range(length):
                 if samples == POINTS:
                     data(lanes, work + i * length, samples * sample, sample,
@@ -224,6 +225,8 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
     cdef ptrdiff_t per_thread = PRODUCTS * (x_step + y_step + s_step + WIDEST * WIDEST)
     cdef int32_t *y_off = &index[0]
     cdef int32_t *s_off = y_off + n
+    cdef int32_t *x_off = s_off + TILE
+    cdef int32_t *dy_off = x_off + inputs
     cdef int piece, b, c, c0, c1, o, o0, o1, i, j, j0, j1, e, k, t, first, count, length = vector_length(matrices, lanes)
     cdef int turned_tap, taps = kernel * kernel, start
     cdef real *tx
@@ -236,6 +239,10 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
         y_off[k] = <int32_t>(k * o_row)
     for k in range(TILE):
         s_off[k] = <int32_t>(k * o_row)
+    for c in range(inputs):
+        x_off[c] = <int32_t>(c * x_map)
+    for o in range(outputs):
+        dy_off[o] = <int32_t>(o * y_map)
     with nogil:
         for piece in prange(blocks * c_parts * o_parts, num_threads=threads, schedule="dynamic"):
             b = piece // c_parts // o_parts
@@ -253,11 +260,11 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
                     j0 = part_start(tiles_w, at_once, t)
                     j1 = part_start(tiles_w, at_once, t + 1)
                     for j in range(j0, j1):
-                        transposed_values(x0 + b * x_block + c0 * x_map + i * size * x_row + j * size * lanes, x_map, x_row,
-                                          lanes, c1 - c0, lanes, kernel, POINTS, tx + (j - j0) * lanes * c_row, c_row,
+                        transposed_values(x0 + b * x_block + i * size * x_row + j * size * lanes, x_off + c0, x_row, lanes,
+                                          c1 - c0, lanes, kernel, POINTS, tx + (j - j0) * lanes * c_row, c_row,
                                           x_step, work)
-                        transposed_values(dy0 + b * y_block + o0 * y_map + i * size * y_row + j * size * lanes, y_map,
-                                          y_row, lanes, o1 - o0, lanes, kernel, size, ty + (j - j0) * lanes * o_row, o_row,
+                        transposed_values(dy0 + b * y_block + i * size * y_row + j * size * lanes, dy_off + o0, y_row, lanes,
+                                          o1 - o0, lanes, kernel, size, ty + (j - j0) * lanes * o_row, o_row,
                                           y_step, work)
                     for e in range(PRODUCTS):
                         for k in range(part_count(c1 - c0, TILE)):

@@ -51,7 +51,7 @@ class Linear(Layer):
 
     def forward(self, b: Buffers, training: bool) -> None:
         b.kernels.linear.forward(
-            b.x, b.param["weight"], b.param.get("bias"), b.y, b.real, b.index, b.rectified, b.blocks, b.threads
+            b.x, b.param["weight"], b.param.get("bias"), b.y, b.index, b.rectified, b.blocks, b.threads
         )
 
     def backward(self, b: Buffers) -> None:
@@ -59,4 +59,4 @@ class Linear(Layer):
             b.x, b.dy, b.grad["weight"], b.grad.get("bias"), b.real, b.index, b.blocks, b.threads
         )
         if b.dx is not None:
-            b.kernels.linear.backward_input(b.dy, b.param["weight"], b.dx, b.real, b.index, b.blocks, b.threads)
+            b.kernels.linear.backward_input(b.dy, b.param["weight"], b.dx, b.index, b.blocks, b.threads)

@@ -43,10 +43,10 @@ REFUSED: dict[str, Callable[[], None]] = {
     "conv2d: lanes differ": lambda: _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3, lanes=32)),
     "conv2d: odd lanes": lambda: _conv(maps(1, 2, 2, lanes=16), np.zeros((1, 1, 1, 1)), maps(1, 2, 2, lanes=16)),
     "linear: features": lambda: K.linear.forward(
-        maps(5, 1, 1), np.zeros((3, 4)), None, maps(3, 1, 1), REAL, INDEX, False, 1, 1
+        maps(5, 1, 1), np.zeros((3, 4)), None, maps(3, 1, 1), INDEX, False, 1, 1
     ),
     "linear: outputs": lambda: K.linear.forward(
-        maps(4, 1, 1), np.zeros((3, 4)), None, maps(2, 1, 1), REAL, INDEX, False, 1, 1
+        maps(4, 1, 1), np.zeros((3, 4)), None, maps(2, 1, 1), INDEX, False, 1, 1
     ),
     "elementwise: shapes": lambda: K.elementwise.copy(maps(2, 3, 4), maps(2, 4, 3), 1, 1),
     "elementwise: columns": lambda: K.elementwise.copy(maps(2, 3, 4)[:, :, :, ::2], maps(2, 3, 2), 1, 1),
@@ -73,4 +73,4 @@ def test_refused(name: str) -> None:
 def test_the_same_calls_with_arrays_that_fit() -> None:
     _conv(maps(2, 5, 5), np.zeros((3, 2, 3, 3)), maps(3, 3, 3))
     _conv(maps(4, 5, 5), np.zeros((4, 2, 3, 3)), maps(4, 3, 3), groups=2)
-    K.linear.forward(maps(4, 1, 1), np.zeros((3, 4)), None, maps(3, 1, 1), REAL, INDEX, False, 1, 1)
+    K.linear.forward(maps(4, 1, 1), np.zeros((3, 4)), None, maps(3, 1, 1), INDEX, False, 1, 1)

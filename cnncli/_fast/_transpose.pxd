@@ -1,0 +1,21 @@
+# A typed door to transpose.h.
+from libc.stdint cimport int32_t
+
+from cnncli._fast._microkernel cimport LANES_SMALL
+from cnncli._fast._types cimport real
+
+cdef extern from "transpose.h" nogil:
+    void transpose_f32(const float *, const int32_t *, int, float *, ptrdiff_t)
+    void transpose_f32x8(const float *, const int32_t *, int, float *, ptrdiff_t)
+    void transpose_f64(const double *, const int32_t *, int, double *, ptrdiff_t)
+
+
+cdef inline void transpose(int lanes, const real *x, const int32_t *off, int count, real *out,
+                           ptrdiff_t row) noexcept nogil:
+    """out[l row + i] = x[off[i] + l] for `vector_length(lanes)` lanes and as many i; zeros where i >= count."""
+    if real is double:
+        transpose_f64(x, off, count, out, row)
+    elif lanes == LANES_SMALL:
+        transpose_f32x8(x, off, count, out, row)
+    else:
+        transpose_f32(x, off, count, out, row)
