@@ -157,12 +157,13 @@ cdef inline Runs runs_of(Grid g, int length) noexcept nogil:
     return Runs(g.columns, g.lanes // length, g.x_pixel, g.y_pixel, length, length)
 
 
-cdef inline void correlate(Grid g, const real *x, const real *packed, const int32_t *off, int taps, real *y,
-                           const int32_t *yo, int outputs, const real *bias, int start, bint rectified,
-                           int rows_at_once, int threads) noexcept nogil:
+cdef inline void correlate(Grid g, const real *x, const real *packed, const int32_t *off, int taps,
+                           const int32_t *used, real *y, const int32_t *yo, int outputs, const real *bias, int start,
+                           bint rectified, int rows_at_once, int threads) noexcept nogil:
     """y[yo[o] + pixel] = start + sum_k w[k, o] x[off[k] + pixel], for every output o and pixel, cut at 0 if `rectified`.
 
-    Work is shared out as (block, rows, tiles of outputs); a piece goes through the taps in chunks whose weights and
+    Row i needs only the taps used[2 i] .. used[2 i + 1] - 1 (the others meet zeros), or all if `used` is NULL. Work is
+    shared out as (block, rows, tiles of outputs); a piece goes through the taps in chunks whose weights and
     pixels stay in the first-level cache, and through all its rows for each chunk.
     """
     cdef int length = vector_length(y, g.lanes)
@@ -173,7 +174,7 @@ cdef inline void correlate(Grid g, const real *x, const real *packed, const int3
     cdef int tile_parts = 1
     while g.blocks * row_parts * tile_parts < 4 * threads and tile_parts < tiles:
         tile_parts = tile_parts + 1
-    cdef int piece, b, rp, tp, c, t, i, r, first, size, k0, k1, begin
+    cdef int piece, b, rp, tp, c, t, i, r, first, size, k0, k1, from_tap, to_tap, begin
     cdef int pieces = g.blocks * row_parts * tile_parts
     for piece in prange(pieces, num_threads=threads, schedule="dynamic"):
         tp = piece % tile_parts
@@ -189,9 +190,16 @@ cdef inline void correlate(Grid g, const real *x, const real *packed, const int3
                 first = part_start(outputs, TILE, t)
                 size = part_start(outputs, TILE, t + 1) - first
                 for i in range(g.rows * rp // row_parts, g.rows * (rp + 1) // row_parts):
+                    from_tap = k0 if used == NULL else max(k0, used[2 * i])
+                    to_tap = k1 if used == NULL else min(k1, used[2 * i + 1])
+                    if to_tap <= from_tap:
+                        if begin == START_Y:
+                            continue
+                        to_tap = from_tap
                     for r in range(run.count):
-                        tile_run(size, run.vectors, g.lanes, packed + <ptrdiff_t>first * taps + <ptrdiff_t>k0 * size,
-                                 size, off + k0, k1 - k0, x + b * g.x_block + i * g.x_row + r * run.x_step,
+                        tile_run(size, run.vectors, g.lanes,
+                                 packed + <ptrdiff_t>first * taps + <ptrdiff_t>from_tap * size, size, off + from_tap,
+                                 to_tap - from_tap, x + b * g.x_block + i * g.x_row + r * run.x_step,
                                  run.x_vector, y + b * g.y_block + i * g.y_row + r * run.y_step, yo + first,
                                  run.y_vector, bias + first if bias != NULL else NULL, begin)
 

@@ -29,10 +29,10 @@ def scratch_size(w_shape, int blocks, int threads):
     return max(weights, blocks * weights + threads * PER_THREAD)
 
 
-def index_size(w_shape, int groups):
-    """Elements of integer scratch: two tap lists and one list of outputs."""
+def index_size(w_shape, int groups, int height):
+    """Elements of integer scratch: two tap lists, one of outputs, and two numbers for each row of the input."""
     cdef long taps = max(w_shape[0] // groups, w_shape[1]) * w_shape[2] * w_shape[3]
-    return 2 * taps + max(w_shape[0], w_shape[1] * groups)
+    return 2 * taps + max(w_shape[0], w_shape[1] * groups) + 2 * height
 
 
 cdef inline int turned(int tap, int size, bint flip) noexcept nogil:
@@ -87,21 +87,21 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
     with nogil:
         for g in range(groups):
             pack_weights(&w[g * outputs, 0, 0, 0], taps, order, outputs, taps, &scratch[0], team_size)
-            correlate(grid, &x[0, g * inputs, 0, 0, 0], &scratch[0], off, taps, &y[0, g * outputs, 0, 0, 0], yo,
-                      outputs, bias0 + g * outputs if bias0 != NULL else NULL,
+            correlate(grid, &x[0, g * inputs, 0, 0, 0], &scratch[0], off, taps, <const int32_t *>NULL,
+                      &y[0, g * outputs, 0, 0, 0], yo, outputs, bias0 + g * outputs if bias0 != NULL else NULL,
                       start, rectified, ROWS_AT_ONCE, team_size)
 
 
 def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, real[:, :, :, :, :] dx,
                    real[::1] scratch, int32_t[::1] index, int stride_h, int stride_w, int dilation_h, int dilation_w,
-                   int padding_h, int padding_w, int frame_h, int frame_w, bint flip, int groups, int blocks,
-                   int threads):
+                   int padding_h, int padding_w, int frame_h, int frame_w, int rows, bint flip, int groups,
+                   int blocks, int threads):
     """dx[c, a, b] = sum of w[o, c, p, q] dy[o, i, j] over all o and i*stride + p*dilation = a + padding (b likewise).
 
     Parameters
     ----------
     dy, w : IN
-        `dy` with a border of zeros, `frame_h` rows of it above and `frame_w` columns to the left.
+        `dy` with a border of zeros, `frame_h` rows of it above its `rows` rows and `frame_w` columns to the left.
     dx : OUT
     """
     cdef int lanes = lanes_of(dy.shape, dy.strides, dx.shape, dx.strides, sizeof(real))
@@ -119,7 +119,8 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
     cdef int32_t *off = &index[0]
     cdef int32_t *order = off + outputs * kernel_h * kernel_w
     cdef int32_t *xo = order + outputs * kernel_h * kernel_w
-    cdef int c, p, q, o, g, phase_h, phase_w, taps
+    cdef int32_t *used = xo + inputs
+    cdef int c, p, q, o, g, i, phase_h, phase_w, taps, source
     for c in range(inputs):
         xo[c] = <int32_t>(c * x_channel)
     cdef Grid grid = Grid(dy.strides[0] // item, y_row, lanes, dx.strides[0] // item, stride_h * x_row,
@@ -131,23 +132,31 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
             for phase_w in range(min(stride_w, width)):
                 grid.columns = (width - phase_w + stride_w - 1) // stride_w
                 taps = 0
-                for o in range(outputs):
-                    for p in range(kernel_h):
-                        if (phase_h + padding_h - p * dilation_h) % stride_h != 0:
-                            continue
+                for i in range(grid.rows):
+                    used[2 * i] = 0
+                    used[2 * i + 1] = 0
+                for p in range(kernel_h):
+                    if (phase_h + padding_h - p * dilation_h) % stride_h != 0:
+                        continue
+                    source = (phase_h + padding_h - p * dilation_h) // stride_h    # rows sink as p grows: from the end on
+                    for o in range(outputs):
                         for q in range(kernel_w):
                             if (phase_w + padding_w - q * dilation_w) % stride_w != 0:
                                 continue
-                            off[taps] = <int32_t>(o * y_channel
-                                + ((phase_h + padding_h - p * dilation_h) // stride_h + frame_h) * y_row
+                            off[taps] = <int32_t>(o * y_channel + (source + frame_h) * y_row
                                 + ((phase_w + padding_w - q * dilation_w) // stride_w + frame_w) * lanes)
                             order[taps] = <int32_t>(o * w_output + turned(p, kernel_h, flip) * kernel_w
                                                     + turned(q, kernel_w, flip))
                             taps = taps + 1
+                    for i in range(grid.rows):
+                        if i + source >= rows:
+                            used[2 * i] = taps
+                        if i + source >= 0:
+                            used[2 * i + 1] = taps
                 for g in range(groups):
                     pack_weights(&w[g * outputs, 0, 0, 0], kernel_h * kernel_w, order, inputs, taps, &scratch[0],
                                  team_size)
-                    correlate(grid, &dy[0, g * outputs, 0, 0, 0], &scratch[0], off, taps,
+                    correlate(grid, &dy[0, g * outputs, 0, 0, 0], &scratch[0], off, taps, used,
                               &dx[0, g * inputs, phase_h, phase_w, 0], xo, inputs, <const real *>NULL, START_ZERO,
                               False, ROWS_AT_ONCE, team_size)
 

@@ -101,7 +101,7 @@ class Direct(Algorithm):
     def scratch(self) -> Scratch:
         return Scratch(
             real=lambda k, blocks, lanes, threads: k.conv2d.scratch_size(self.shape, blocks, threads),
-            index=lambda k: k.conv2d.index_size(self.shape, self.groups),
+            index=lambda k: k.conv2d.index_size(self.shape, self.groups, self.window.size[0]),
         )
 
     def forward(self, b: Buffers, bias: Any, accumulate: bool) -> None:
@@ -122,7 +122,7 @@ class Direct(Algorithm):
         w = self.window
         b.kernels.conv2d.backward_input(
             b.dy_framed, b.param["weight"], b.dx, b.real, b.index,
-            *w.stride, *w.dilation, *w.padding, *w.lead, self.flip, self.groups, b.blocks, b.threads,
+            *w.stride, *w.dilation, *w.padding, *w.lead, w.out[0], self.flip, self.groups, b.blocks, b.threads,
         )  # fmt: skip
 
 
