@@ -86,8 +86,7 @@ class Ours:
             reports = (report for report in trainer.fit() if isinstance(report, StepReport))
             return lambda: next(reports)
 
-        inference = Network(self.graph, batch_size, training=False, threads=threads)
-        inference.load(network.arrays())
+        inference = Network.for_use(self.graph, network.arrays(), batch_size, threads)
         self.preprocessing.fill(inference, self.pixels, self._first)
         inference.loss.target = None
         batch = self.pixels[:batch_size]

@@ -71,8 +71,7 @@ def measure(spec: RunSpec, graph: Graph, batch_size: int, threads: int, seconds:
     trainer = Trainer(network, optimizer, spec.schedule, preprocessing, images, None, epochs=2**31, seed=0)
     reports = (report for report in trainer.fit() if isinstance(report, StepReport))
     steps = _times(lambda: next(reports), seconds / 3)
-    inference = Network(graph, batch_size, training=False, threads=threads)
-    inference.load(network.arrays())
+    inference = Network.for_use(graph, network.arrays(), batch_size, threads)
     passes = _times(lambda: predict(inference, preprocessing, images.images), seconds / 3)
     return Speed(
         batch_size=batch_size,

@@ -14,7 +14,7 @@ from cnncli.checkpoint import Checkpoint
 from cnncli.datasets.base import Dataset, Images, Source, open_data
 from cnncli.errors import CheckpointError, DataError, SpecError
 from cnncli.graph import Graph
-from cnncli.model import FORMAT, check_arrays
+from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.spec import DataSpec, Normalize, RunSpec, resolved, trace
@@ -160,12 +160,11 @@ class Experiment:
             It belongs to another network or other data, or was trained in a way that cannot be gone on with.
         """
         meta, config = stored.meta, resolved(self.spec)
-        wanted = self.arrays()
-        check_arrays(stored.path, stored.arrays, self.network.arrays())
+        check_shapes(stored.path, stored.arrays, self.graph.stored_shapes())
         changes = _changes(meta["config"], config)
         if fixed := [change for change in changes if not change.startswith(CHANGEABLE)]:
             raise CheckpointError(f"{stored.path}: cannot be gone on with, as the config differs: {'; '.join(fixed)}")
-        check_arrays(stored.path, stored.arrays, wanted)
+        check_shapes(stored.path, stored.arrays, {name: a.shape for name, a in self.trainer.slots().items()})
         if meta["classes"] != list(self.classes) or meta["train_images"] != len(self.trainer.train):
             raise CheckpointError(
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "

@@ -10,6 +10,7 @@ from cnncli.evaluation import predict
 from cnncli.graph import Graph
 from cnncli.layers._copy import Copy
 from cnncli.model import BATCH, Model
+from cnncli.network import Network
 from cnncli.probe import Probe, images_of
 
 
@@ -38,8 +39,9 @@ def preprocessed(model: Model, image: np.ndarray) -> np.ndarray:
 
 def feature_maps(model: Model, image: np.ndarray) -> dict[str, np.ndarray]:
     """The output of every layer for one decoded image, (channels, rows, columns), in order."""
-    preprocessed(model, image)
-    network = model.network(1)
+    network = Network(model.graph, 1, training=False, threads=model.threads, fused=False)
+    network.load(model.arrays)
+    model.preprocessing.fill(network, image[np.newaxis], np.arange(1))
     network.set_batch(1)
     found = {}
     for node in network.graph.nodes:
@@ -63,7 +65,7 @@ def saliency(model: Model, image: np.ndarray, label: int) -> np.ndarray:
     Simonyan, Vedaldi and Zisserman, "Deep inside convolutional networks", ICLR workshop 2014.
     """
     graph = model.graph
-    probe = Probe(graph, model.network(1).arrays(), graph.output, threads=model.threads)
+    probe = Probe(graph, model.arrays, graph.output, threads=model.threads)
     probe.forward(preprocessed(model, image))
     one = np.zeros(graph.shapes[graph.output])
     one[label] = 1.0

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from cnncli.graph import Graph
 from cnncli.layers._pointwise import Pointwise
 from cnncli.layers._skipping_conv2d import SkippingConv2d
+from cnncli.layers.batch_norm2d import BatchNorm2d
 from cnncli.layers.conv2d import Conv2d
 from cnncli.layers.gain import Gain
 from cnncli.layers.max_pool2d import MaxPool2d
@@ -64,6 +67,32 @@ def _pool_first(graph: Graph) -> Graph:
         elif node.name not in behind.values():
             found.append(_reading(node, behind))
     return Graph(found, graph.in_shape, graph.loss)
+
+
+def folded(graph: Graph, arrays: Mapping[str, np.ndarray]) -> tuple[Graph, dict[str, np.ndarray]]:
+    """For evaluation: batch normalisation, a scale and a shift of maps, in the convolution before it; new tensors."""
+    nodes = {node.name: node for node in graph.nodes}
+    found = dict(arrays)
+    instead: dict[str, str] = {}  # of a normalisation, the convolution before it
+    convolutions: dict[str, Node] = {}
+    for node in graph.nodes:
+        conv = nodes.get(node.inputs[0])
+        if not isinstance(node.layer, BatchNorm2d) or conv is None or type(conv.layer) is not Conv2d:
+            continue
+        if conv.layer.bias == "matrix" or graph.readers[conv.name] != [node.name]:
+            continue
+        weight, bias, mean, variance = (
+            found.pop(f"{node.name}.{key}").astype(np.float64)
+            for key in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = weight / np.sqrt(variance + node.layer.eps)
+        own = found.get(f"{conv.name}.bias", np.zeros(len(scale)))
+        found[f"{conv.name}.weight"] = found[f"{conv.name}.weight"] * scale.reshape(-1, 1, 1, 1)
+        found[f"{conv.name}.bias"] = (own - mean) * scale + bias
+        convolutions[conv.name] = replace(conv, layer=replace(conv.layer, bias="map"))
+        instead[node.name] = conv.name
+    kept = [convolutions.get(node.name, node) for node in graph.nodes if node.name not in instead]
+    return Graph([_reading(node, instead) for node in kept], graph.in_shape, graph.loss), found
 
 
 def _reading(node: Node, instead: Mapping[str, str]) -> Node:

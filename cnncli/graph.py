@@ -82,6 +82,11 @@ class Graph:
                 return self.plans[reader].frame_value
         return None
 
+    def stored_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of all tensors that files hold, by name."""
+        state = {f"{name}.{key}": shape for name, plan in self.plans.items() for key, (shape, _) in plan.state.items()}
+        return {name: param.stored_shape for name, param in self.params.items()} | state
+
     def in_place(self, node: Node) -> bool:
         """Whether this node may write its output over its input."""
         source = node.inputs[0]

@@ -80,11 +80,15 @@ class Model:
     def network(self, batch_size: int) -> Network:
         """The network for batches of a size, with the weights in it; kept for the next call."""
         if batch_size not in self._networks:
-            network = Network(self.graph, batch_size, training=False, threads=self.threads)
-            check_arrays(self.path, self._arrays, network.arrays())
-            network.load(self._arrays)
-            self._networks[batch_size] = network
+            self._networks[batch_size] = Network.for_use(self.graph, self.arrays, batch_size, self.threads)
         return self._networks[batch_size]
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Parameters and state by name, as the checkpoint holds them."""
+        shapes = self.graph.stored_shapes()
+        check_shapes(self.path, self._arrays, shapes)
+        return {name: self._arrays[name] for name in shapes}
 
     @cached_property
     def probabilities(self) -> bool:
@@ -166,7 +170,7 @@ def stack(images: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(images)
 
 
-def check_arrays(path: Path, stored: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
+def check_shapes(path: Path, stored: dict[str, np.ndarray], wanted: dict[str, tuple[int, ...]]) -> None:
     """Make sure that a checkpoint holds the tensors of a network.
 
     Raises
@@ -174,11 +178,11 @@ def check_arrays(path: Path, stored: dict[str, np.ndarray], wanted: dict[str, np
     CheckpointError
         If one is missing or has another shape.
     """
-    for name, array in wanted.items():
+    for name, shape in wanted.items():
         if name not in stored:
             raise CheckpointError(f"{path}: belongs to another network: it has no {name}")
-        if stored[name].shape != array.shape:
+        if stored[name].shape != shape:
             raise CheckpointError(
                 f"{path}: belongs to another network: {name} is {list(stored[name].shape)}, "
-                f"this network's is {list(array.shape)}"
+                f"this network's is {list(shape)}"
             )

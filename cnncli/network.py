@@ -137,6 +137,18 @@ class Network:
         self.loss = self._bind_loss(values, gradients)
         self.set_batch(batch_size)
 
+    @classmethod
+    def for_use(cls, graph: Graph, arrays: Mapping[str, np.ndarray], batch_size: int, threads: int = 1) -> Network:
+        """A network for evaluation alone, with its weights in it, names and shapes of which have been checked.
+
+        Batch normalisation becomes a part of the convolution before it, so that scores differ from those of a network
+        for training by rounding.
+        """
+        graph, arrays = fuse.folded(graph, arrays)
+        network = cls(graph, batch_size, training=False, threads=threads)
+        network.load(arrays)
+        return network
+
     # -- memory ----------------------------------------------------------------------------------------------------
 
     def _maps(self, kind: Kind) -> Maps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from networks import NETWORKS, STEP, build, conv, linear, prepared
+from rig import put
 
 from cnncli.network import Network
 
@@ -50,3 +51,37 @@ def test_samples_that_somebody_else_reads_are_computed() -> None:
 def test_a_relu_is_left_to_the_layer_before_it() -> None:
     network, _, _ = prepared("residual blocks", 8, 8)
     assert network.fused == {"batch_norm2d_1": "stem", "batch_norm2d_2": "relu_2", "add_1": "middle", "add_2": "end"}
+
+
+@pytest.mark.parametrize("bias", ["none", "map", "matrix"])
+@pytest.mark.parametrize("table", ["full", "one-to-one"])
+def test_batch_normalisation_is_folded_into_the_convolution_before_it(bias: str, table: str) -> None:
+    model = [
+        {**conv(3, padding=1, bias=bias, table=table), "name": "a"},
+        {"batch_norm2d": {"eps": 1e-3}, "name": "n"},
+        {"relu": {}, "name": "r"},
+        {**conv(4), "name": "b"},
+        {"batch_norm2d": {}, "name": "m"},
+        {**conv(4, kernel=1), "name": "c", "inputs": "b"},
+        {"add": {}, "inputs": ["m", "c"]},
+        linear(4),
+    ]
+    network = Network(build(model, (3, 5, 6)), 16, training=True, dtype="float32")
+    network.initialize(1)
+    rng = np.random.default_rng(0)
+    for array in [*network.param.values(), *network.state.values()]:
+        array[...] = rng.uniform(0.5, 1.5, array.shape) * (1 if array.dtype == np.float64 else rng.choice([-1, 1]))
+    network.param["linear_1.weight"][...] *= 0.01
+    images = rng.normal(size=(16, 3, 5, 6))
+    use = Network.for_use(build(model, (3, 5, 6)), network.arrays(), 16)
+    names = {node.name for node in use.graph.nodes}
+    assert ("n" in names) == (bias == "matrix")
+    assert "m" in names  # somebody else reads what it normalises
+    scores = []
+    for net in (network, use):
+        put(net.x, images, unused=0.0)
+        net.set_targets(np.zeros(16, np.int32))
+        net.forward()
+        scores.append(net.scores())
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-5)
+    assert np.ptp(scores[0], axis=0).max() > 1e-3

@@ -59,7 +59,7 @@ def changed(saved: Path, arrays: dict[str, Any] | None = None, meta: dict[str, A
 def test_it_is_the_network_that_was_trained(experiment: Experiment, model: Model) -> None:
     data = tasks.images(100, seed=5)
     wanted, _ = predict(experiment.network, experiment.preprocessing, data.images)
-    np.testing.assert_array_equal(model.scores(data.images), wanted)
+    np.testing.assert_allclose(model.scores(data.images), wanted, rtol=3e-5)  # batch normalisation is folded in
     assert model.classes == ("a", "b", "c", "d")
     assert model.probabilities
     assert model.preprocessing == experiment.preprocessing

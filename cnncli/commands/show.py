@@ -58,7 +58,7 @@ def filters(checkpoint: Path, layer: str | None, output: Path, as_json: bool) ->
     from cnncli.probe import check_layer
 
     model = Model.load(checkpoint)
-    found = kernels(model.graph, model.network(1).arrays())
+    found = kernels(model.graph, model.arrays)
     if layer is not None:
         check_layer(model.graph, layer)
     if layer not in found:
@@ -231,13 +231,13 @@ def _network(source: str, overrides: tuple[str, ...]) -> tuple[Graph, Mapping[st
         from cnncli.model import Model
 
         model = Model.load(path)
-        return model.graph, model.network(1).arrays(), model
+        return model.graph, model.arrays, model
     from cnncli.commands._network import graph_of_spec
     from cnncli.network import Network
     from cnncli.spec import load
 
     spec = load(source, overrides)
-    network = Network(graph_of_spec(spec), 1, training=False)
+    network = Network(graph_of_spec(spec), 1, training=False, fused=False)
     network.initialize(spec.train.seed)
     return network.graph, network.arrays(), None
 

@@ -51,11 +51,16 @@ class Param:
     rate: float = 1.0
     used: np.ndarray | None = None
 
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape that files hold."""
+        return self.shape if self.used is None else (*self.used.shape, *self.shape[1:])
+
     def dense(self, array: np.ndarray) -> np.ndarray:
         """A tensor as files hold it."""
         if self.used is None:
             return array
-        full = np.zeros((*self.used.shape, *array.shape[1:]), array.dtype)
+        full = np.zeros(self.stored_shape, array.dtype)
         full[self.used] = array
         return full
 
