@@ -18,7 +18,8 @@ from cnncli.spec import INPUT, Node
 @dataclass(frozen=True)
 class Summary:
     """One line of the table that ``cnn summary`` prints; sizes are per image, `bytes` those of the output in
-    float32."""
+    float32. `fully_connected` is what a layer with weights would have as parameters if every unit saw every input, and
+    0 for the others."""
 
     name: str
     type: str
@@ -26,6 +27,7 @@ class Summary:
     parameters: int
     connections: int
     multiply_adds: int
+    fully_connected: int
     receptive_field: tuple[int, int]
     bytes: int
 
@@ -131,11 +133,18 @@ class Graph:
                 parameters=sum(_size(param.shape) for param in plan.params.values()),
                 connections=plan.connections,
                 multiply_adds=plan.macs,
+                fully_connected=self._fully_connected(node) if plan.macs else 0,
                 receptive_field=fields[node.name],
                 bytes=0 if self.in_place(node) else 4 * _size(plan.out_shape),
             )
             for node, plan in ((node, self.plans[node.name]) for node in self.nodes)
         ]
+
+    def _fully_connected(self, node: Node) -> int:
+        """A weight from every input to every unit, and as many biases as units have now."""
+        plan = self.plans[node.name]
+        weights = sum(_size(self.shapes[name]) for name in node.inputs) * _size(plan.out_shape)
+        return weights + plan.connections - plan.macs
 
 
 def _size(shape: Any) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from cnncli import registry
+from cnncli import registry, spec
 from cnncli.cli import cnn, run
 
 ROOT = Path(__file__).parents[1]
@@ -80,3 +84,83 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
                 assert option in known | {"--help"}, f"{page.name}: {line}"
             for config in re.findall(r"(?<=\s)configs/[\w.-]+\.yaml", line):
                 assert (ROOT / config).exists(), f"{page.name}: {line}"
+
+
+LECTURE = (ROOT / "docs" / "lecture.md").read_text(encoding="utf-8")
+QUICK = ("filter", "summary", "gradcheck", "diagnose", "show receptive-field", "docs/experiments/example.py")
+ROUNDED = ("gradcheck", "diagnose")  # float32, or the noise of float64: other kernels, other last digits
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", LECTURE, re.DOTALL | re.MULTILINE)
+
+
+def _commands() -> Iterator[str]:
+    """Every command of docs/lecture.md, whether its output is shown or not."""
+    for block in _blocks("text"):
+        yield from (line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ "))
+    for block in _blocks("sh"):
+        yield from block.splitlines()
+    yield from re.findall(r"`(cnn [^`\n]+)`", LECTURE)
+
+
+def _shown() -> dict[str, str]:
+    """Commands that take a second at most, with the output that docs/lecture.md shows."""
+    pairs = (block.partition("\n") for block in _blocks("text"))
+    return {command.removeprefix("$ "): out for command, _, out in pairs if any(word in command for word in QUICK)}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command sees of the repository, in a folder that it may write to."""
+    for name in ("configs", "data", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("line", _shown())
+def test_the_lecture_shows_what_is_printed(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    program, *args = shlex.split(line)
+    if program == "python":
+        done = subprocess.run([sys.executable, *args], capture_output=True, text=True, check=True)
+        out = done.stdout
+    else:
+        assert run(args) == 0
+        out = capsys.readouterr().out
+    wanted = _shown()[line]
+    if args[0] in ROUNDED:
+        out, wanted = (re.sub(r"[\d.]+(e-\d+)?", "0", text) for text in (out, wanted))
+    assert out.split() == wanted.split()
+
+
+@pytest.mark.parametrize("line", sorted({line for line in _commands() if line.startswith("cnn ")}))
+def test_the_lecture_s_commands_are_understood(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, options and configs with their overrides; nothing is run."""
+    monkeypatch.chdir(ROOT)
+    _, name, *args = shlex.split(line)
+    command, context = _command(name), click.Context(cnn)
+    if isinstance(command, click.Group):
+        (name, *args), group = args, command
+        found = group.get_command(context, name)
+        assert found is not None, line
+        command = found
+    parsed = command.make_context(name, list(args), parent=context).params if args else {}
+    if str(parsed.get("config", "")).endswith(".yaml"):
+        spec.load(parsed["config"], parsed.get("overrides", ()))
+
+
+@pytest.mark.parametrize("block", _blocks("yaml"))
+def test_the_lecture_s_lines_are_config(block: str, tmp_path: Path) -> None:
+    model = block.startswith("-")
+    (tmp_path / "lines.yaml").write_text(
+        f"model:\n{block}" if model else f"model: [linear: {{out_features: 2}}]\n{block}"
+    )
+    assert spec.load(str(tmp_path / "lines.yaml"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "experiments").glob("*.py")), ids=lambda path: path.stem)
+def test_experiments_say_how_they_are_run(path: Path) -> None:
+    if path.stem != "common":
+        assert f"python docs/experiments/{path.name}" in path.read_text(encoding="utf-8")
+        subprocess.run([sys.executable, path, "--help"], capture_output=True, check=True)

@@ -21,7 +21,11 @@ SUMMED = ("parameters", "connections", "multiply_adds", "bytes")
 @_options.overrides
 @_options.as_json
 def command(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Show the layers of a config's or a checkpoint's network: shapes, parameters, work and memory for an image."""
+    """Show the layers of a config's or a checkpoint's network: shapes, parameters, work and memory for an image.
+
+    Below them, what local connections and shared weights save: the parameters that the same layers would need if every
+    unit had weights of its own, and if it saw all inputs besides.
+    """
     layers = _graph(source, overrides).summary()
     totals = {key: sum(getattr(layer, key) for layer in layers) for key in SUMMED}
     if as_json:
@@ -33,6 +37,10 @@ def command(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
         *counts, memory = totals.values()
         total = ("total", "", "", *(f"{count:,}" for count in counts), "", bytes_text(memory))
         result(table(header, [*map(_cells, layers), total], left=2))
+        saving = [layer for layer in layers if layer.connections < layer.fully_connected]
+        if saving:
+            rows = [_costs(layer) for layer in saving]
+            result("\n" + table(("parameters of", "as it is", "without sharing", "fully connected"), rows))
 
 
 def _graph(source: str, overrides: tuple[str, ...]) -> Graph:
@@ -56,6 +64,7 @@ def _values(layer: Summary) -> dict[str, object]:
         "parameters": layer.parameters,
         "connections": layer.connections,
         "multiply_adds": layer.multiply_adds,
+        "fully_connected": layer.fully_connected,
         "receptive_field": list(layer.receptive_field),
     }
 
@@ -71,3 +80,8 @@ def _cells(layer: Summary) -> tuple[str, ...]:
         shape_text(layer.receptive_field),
         bytes_text(layer.bytes) if layer.bytes else "in place",
     )
+
+
+def _costs(layer: Summary) -> tuple[str, ...]:
+    """Units with weights of their own have a parameter for each connection."""
+    return (layer.name, *(f"{count:,}" for count in (layer.parameters, layer.connections, layer.fully_connected)))
