@@ -89,13 +89,13 @@ ALWAYS_INLINE void NAME(from_points)(const VEC *e, int count, VEC *y) {
 
 /* t = B^T d */
 ALWAYS_INLINE void NAME(data)(const VEC *d, VEC *t) {
-    const VEC a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
-    t[0] = 4 * d[0] - 5 * d[2] + d[4];
+    const VEC a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = d[3] - d[1];
+    t[0] = (d[4] - 5 * d[2]) + 4 * d[0]; /* each product goes into the sum that takes it: a fused multiply-add */
     t[1] = a + b;
     t[2] = a - b;
-    t[3] = c + e;
-    t[4] = c - e;
-    t[5] = 4 * d[1] - 5 * d[3] + d[5];
+    t[3] = c + 2 * e;
+    t[4] = c - 2 * e;
+    t[5] = (d[5] - 5 * d[3]) + 4 * d[1];
 }
 
 ALWAYS_INLINE REAL NAME(scale)(int i, int j) {
@@ -160,13 +160,26 @@ ALWAYS_INLINE void NAME(output)(const REAL *t, ptrdiff_t step, int count, REAL *
     const int rectified = start & OUTPUT_RECTIFY, held = (start & ~OUTPUT_RECTIFY) == OUTPUT_Y;
     const REAL first = bias ? *bias : 0;
     NAME(collect)(t, step, count, 0, result);
+    if (held) {
+        UNROLL for (int i = 0; i < count; i++) {
+            UNROLL for (int j = 0; j < count; j++) {
+                if (i < rows && j < columns) result[i][j] += *(const VEC *)(y + i * row + j * pixel);
+            }
+        }
+    }
     UNROLL for (int i = 0; i < count; i++) {
         UNROLL for (int j = 0; j < count; j++) {
-            VEC *place = (VEC *)(y + i * row + j * pixel), value;
-            if (i >= rows || j >= columns) continue;
-            value = result[i][j] + first;
-            if (held) value += *place;
-            *place = rectified ? NAME(rectify)(value) : value;
+            const VEC value = result[i][j] + first;
+            result[i][j] = rectified ? NAME(rectify)(value) : value;
+        }
+    }
+    if (rows >= count && columns >= count) {
+        UNROLL for (int i = 0; i < count; i++) {
+            UNROLL for (int j = 0; j < count; j++) *(VEC *)(y + i * row + j * pixel) = result[i][j];
+        }
+    } else { /* a tile that hangs over the edge */
+        for (int i = 0; i < count && i < rows; i++) {
+            for (int j = 0; j < count && j < columns; j++) *(VEC *)(y + i * row + j * pixel) = result[i][j];
         }
     }
 }
