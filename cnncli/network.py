@@ -22,15 +22,16 @@ from cnncli.workspace import Maps, Segments, aligned, lanes_for
 
 class _Split:
     """The end of a fan-out on the way back: the gradients of all readers are added into that of the output they
-    share."""
+    share. `positive` is an output of a ReLU, whose own backward pass this is then too."""
 
-    def __init__(self, parts: list[Any], total: Any) -> None:
-        self.parts, self.total = parts, total
+    def __init__(self, parts: list[Any], total: Any, positive: Any) -> None:
+        self.parts, self.total, self.positive = parts, total, positive
 
     def backward(self, b: Buffers) -> None:
         left = self.parts[0]
-        for part in self.parts[1:]:
-            b.kernels.elementwise.add(left, part, self.total, False, b.blocks, b.threads)
+        for i, part in enumerate(self.parts[1:], start=2):
+            positive = self.positive if i == len(self.parts) else None
+            b.kernels.elementwise.add_gradients(left, part, positive, self.total, b.blocks, b.threads)
             left = self.total
 
 
@@ -107,12 +108,17 @@ class Network:
         splits: dict[str, _Split] = {}
         if training:
             owners = fuse.gradient_owners(graph, owners)
+            cut = {relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "forward"}
             way = lifetimes.backward(graph, owners, needed)
             maps = way.allocate(self._maps, reuse=fused)
             gradients = {name: maps[owner] for name, owner in owners.items() if owner in way.kinds}
             edges = {place: maps[key].inside for place, key in way.edges.items()}
             splits = {
-                name: _Split([maps[key].inside for key in keys], gradients[name].inside)
+                name: _Split(
+                    [maps[key].inside for key in keys],
+                    gradients[name].inside,
+                    values[name].inside if name in cut else None,
+                )
                 for name, keys in way.shares.items()
             }
         scratch = self._scratch()
@@ -121,7 +127,9 @@ class Network:
         carried_out = set(self.fused.values())
         self.forward_steps = [(node, self._buffers[node.name]) for node in graph.nodes if node.name not in carried_out]
         self._random = [self._buffers[name] for name, plan in graph.plans.items() if plan.random]
-        carried_out = {relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "both"}
+        carried_out = {
+            relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "both" or relu in splits
+        }
         self.backward_steps: list[tuple[str, Layer | _Split, Buffers]] = []
         for node in reversed(graph.nodes):
             b = self._buffers[node.name]

@@ -17,6 +17,8 @@ cdef extern from "philox.h" nogil:
 cdef extern from "pointwise.h" nogil:
     void add_f32(const float *, const float *, float *, ptrdiff_t, int)
     void add_f64(const double *, const double *, double *, ptrdiff_t, int)
+    void add_where_f32(const float *, const float *, const float *, float *, ptrdiff_t)
+    void add_where_f64(const double *, const double *, const double *, double *, ptrdiff_t)
 
 
 def copy(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int blocks, int threads):
@@ -46,6 +48,34 @@ def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:,
                 add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, rectified)
             else:
                 add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, rectified)
+
+
+def add_gradients(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right,
+                  const real[:, :, :, :, :] positive, real[:, :, :, :, :] y, int blocks, int threads):
+    """y = left + right, where `positive` is above 0 or None, else 0. y: OUT, which may be any of the others (IN)."""
+    cdef Py_ssize_t run = same(left.shape, left.strides, y.shape, y.strides, sizeof(real)), i
+    same(left.shape, left.strides, right.shape, right.strides, sizeof(real))
+    cdef bint everywhere = positive is None
+    if not everywhere:
+        same(left.shape, left.strides, positive.shape, positive.strides, sizeof(real))
+    cdef int piece, b, c, channels = left.shape[1]
+    for piece in prange(blocks * channels, nogil=True, schedule="static",
+                        num_threads=team(threads, <double>blocks * channels * left.shape[2] * run)):
+        b = piece // channels
+        c = piece % channels
+        for i in range(left.shape[2]):
+            if everywhere:
+                if real is float:
+                    add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, False)
+                else:
+                    add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, False)
+            else:
+                if real is float:
+                    add_where_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &positive[b, c, i, 0, 0],
+                                  &y[b, c, i, 0, 0], run)
+                else:
+                    add_where_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &positive[b, c, i, 0, 0],
+                                  &y[b, c, i, 0, 0], run)
 
 
 def dropout(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, double rate, unsigned int key, unsigned int step,

@@ -139,6 +139,10 @@ OWN_FUNCTION void NAME(add)(const REAL *left, const REAL *right, REAL *y, ptrdif
     else EACH(left[i] + right[i]);
 }
 
+OWN_FUNCTION void NAME(add_where)(const REAL *left, const REAL *right, const REAL *v, REAL *y, ptrdiff_t n) {
+    EACH(NAME(where)(v[i] > 0, left[i] + right[i], 0));
+}
+
 #undef EACH
 
 #define SUM(expression)                                                                                                \
