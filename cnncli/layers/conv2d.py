@@ -58,6 +58,13 @@ class Conv2d(Layer):
         Example(
             {"out_channels": 5, "kernel_size": 2, "bias": "matrix", "table": {"random": {"fan_in": 2}}}, ((4, 5, 5),)
         ),
+        Example({"out_channels": 4, "kernel_size": 3, "padding": 1, "algorithm": "winograd"}, ((3, 6, 5),)),
+        Example(
+            {"out_channels": 2, "kernel_size": 5, "padding": 2, "flip": True, "algorithm": "winograd"}, ((3, 4, 7),)
+        ),
+        Example(
+            {"out_channels": 17, "kernel_size": 3, "padding": 1, "table": {"random": {"fan_in": 15}}}, ((16, 4, 4),)
+        ),
     )
 
     out_channels: int = field(at_least(1), doc="number of output maps")
