@@ -104,7 +104,8 @@ def test_fields_of_every_layer_are_tight(case: Case) -> None:
     for unit in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 2)}:
         box = receptive_field(graph, "layer", unit)
         support = gradient_support(graph, arrays(graph), "layer", unit, images(graph, 64))
-        down, across = np.flatnonzero(support.any(axis=1)), np.flatnonzero(support.any(axis=0))
+        seen = support > 1e-5 * support.max()  # Winograd's zeros are sums that cancel
+        down, across = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
         assert (down[0], down[-1] + 1, across[0], across[-1] + 1) == box
 
 
