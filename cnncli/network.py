@@ -31,7 +31,7 @@ class _Split:
         left = self.parts[0]
         for i, part in enumerate(self.parts[1:], start=2):
             positive = self.positive if i == len(self.parts) else None
-            b.kernels.elementwise.add_gradients(left, part, positive, self.total, b.blocks, b.threads)
+            b.kernels.elementwise.add(left, part, self.total, positive, False, b.blocks, b.threads)
             left = self.total
 
 

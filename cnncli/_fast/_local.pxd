@@ -6,7 +6,7 @@ from cnncli._fast._types cimport real
 
 cdef extern from "local.h" nogil:
     enum:
-        LOCAL_BYTES
+        VECTOR_BYTES
         LOCAL_TILE
         PRODUCT_TILE
     void local_tile_f32(int, int, int, const float *, const int32_t *, ptrdiff_t, const float *, ptrdiff_t,

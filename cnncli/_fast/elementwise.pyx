@@ -15,10 +15,8 @@ cdef extern from "philox.h" nogil:
     uint64_t philox(uint32_t key, uint64_t counter)
 
 cdef extern from "pointwise.h" nogil:
-    void add_f32(const float *, const float *, float *, ptrdiff_t, int)
-    void add_f64(const double *, const double *, double *, ptrdiff_t, int)
-    void add_where_f32(const float *, const float *, const float *, float *, ptrdiff_t)
-    void add_where_f64(const double *, const double *, const double *, double *, ptrdiff_t)
+    void add_f32(const float *, const float *, float *, const float *, ptrdiff_t, int)
+    void add_f64(const double *, const double *, double *, const double *, ptrdiff_t, int)
 
 
 def copy(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int blocks, int threads):
@@ -33,49 +31,29 @@ def copy(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int blocks, int thr
             memmove(&y[b, c, i, 0, 0], &x[b, c, i, 0, 0], sizeof(real) * run)
 
 
-def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:, :, :, :, :] y, bint rectified,
-        int blocks, int threads):
-    """y = left + right, cut at 0 if `rectified`. left, right: IN; y: OUT, which may be either of them."""
-    cdef Py_ssize_t run = same(left.shape, left.strides, y.shape, y.strides, sizeof(real)), i
-    same(left.shape, left.strides, right.shape, right.strides, sizeof(real))
-    cdef int piece, b, c, channels = left.shape[1]
-    for piece in prange(blocks * channels, nogil=True, schedule="static",
-                        num_threads=team(threads, <double>blocks * channels * left.shape[2] * run)):
-        b = piece // channels
-        c = piece % channels
-        for i in range(left.shape[2]):
-            if real is float:
-                add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, rectified)
-            else:
-                add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, rectified)
+def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:, :, :, :, :] y,
+        const real[:, :, :, :, :] positive, bint rectified, int blocks, int threads):
+    """y = left + right; with `rectified` cut at 0, and 0 where `positive` is not above 0, unless that is None.
 
-
-def add_gradients(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right,
-                  const real[:, :, :, :, :] positive, real[:, :, :, :, :] y, int blocks, int threads):
-    """y = left + right, where `positive` is above 0 or None, else 0. y: OUT, which may be any of the others (IN)."""
+    left, right, positive: IN; y: OUT, which may be any of them.
+    """
     cdef Py_ssize_t run = same(left.shape, left.strides, y.shape, y.strides, sizeof(real)), i
     same(left.shape, left.strides, right.shape, right.strides, sizeof(real))
     cdef bint everywhere = positive is None
     if not everywhere:
         same(left.shape, left.strides, positive.shape, positive.strides, sizeof(real))
     cdef int piece, b, c, channels = left.shape[1]
+    cdef const real *where
     for piece in prange(blocks * channels, nogil=True, schedule="static",
                         num_threads=team(threads, <double>blocks * channels * left.shape[2] * run)):
         b = piece // channels
         c = piece % channels
         for i in range(left.shape[2]):
-            if everywhere:
-                if real is float:
-                    add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, False)
-                else:
-                    add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], run, False)
+            where = NULL if everywhere else &positive[b, c, i, 0, 0]
+            if real is float:
+                add_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], where, run, rectified)
             else:
-                if real is float:
-                    add_where_f32(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &positive[b, c, i, 0, 0],
-                                  &y[b, c, i, 0, 0], run)
-                else:
-                    add_where_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &positive[b, c, i, 0, 0],
-                                  &y[b, c, i, 0, 0], run)
+                add_f64(&left[b, c, i, 0, 0], &right[b, c, i, 0, 0], &y[b, c, i, 0, 0], where, run, rectified)
 
 
 def dropout(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, double rate, unsigned int key, unsigned int step,

@@ -6,18 +6,8 @@
 #ifndef CNNCLI_LANES_H
 #define CNNCLI_LANES_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "vectors.h"
 
-#include "template.h"
-
-#if defined(__AVX512F__)
-#define WIDEST 64
-#elif defined(__AVX__)
-#define WIDEST 32
-#else
-#define WIDEST 16
-#endif
 #define EACH_OF(v, n) _Pragma("GCC unroll 16") for (int v = 0; v < (n); v++)
 #define EACH_VECTOR EACH_OF(v, VECTORS)
 #define AT_A_TIME 8 /* vectors */
@@ -44,7 +34,7 @@
 
 #else /* the template ------------------------------------------------------------------------------------------ */
 
-#define BYTES (LANE_COUNT * sizeof(REAL) < WIDEST ? LANE_COUNT * sizeof(REAL) : WIDEST)
+#define BYTES (LANE_COUNT * sizeof(REAL) < VECTOR_BYTES ? LANE_COUNT * sizeof(REAL) : VECTOR_BYTES)
 #define V ((int)(BYTES / sizeof(REAL)))
 #define VECTORS (LANE_COUNT / V)
 #define TOGETHER (VECTORS < AT_A_TIME ? AT_A_TIME / VECTORS : 1) /* pixels */

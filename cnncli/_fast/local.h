@@ -10,18 +10,8 @@
 #ifndef CNNCLI_LOCAL_H
 #define CNNCLI_LOCAL_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "vectors.h"
 
-#include "template.h"
-
-#if defined(__AVX512F__)
-#define LOCAL_BYTES 64
-#elif defined(__AVX__)
-#define LOCAL_BYTES 32
-#else
-#define LOCAL_BYTES 16
-#endif
 #if defined(__AVX512F__)
 #define LOCAL_VECTORS 4 /* of a tile: its accumulators leave registers for weights and inputs on every machine */
 #define PRODUCT_TILE 12
@@ -34,15 +24,15 @@
 
 #define SUFFIX f32
 #define REAL float
-#define BYTES LOCAL_BYTES
+#define BYTES VECTOR_BYTES
 #include "local.h"
 
 #define SUFFIX f64
 #define REAL double
-#define BYTES LOCAL_BYTES
+#define BYTES VECTOR_BYTES
 #include "local.h"
 
-#if LOCAL_BYTES > 32
+#if VECTOR_BYTES > 32
 #define SUFFIX f32x8
 #define REAL float
 #define BYTES 32

@@ -17,7 +17,7 @@ from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
 from cnncli._fast._microkernel cimport LANES, lanes_of, part_count, part_start
-from cnncli._fast._local cimport LOCAL_BYTES, local_tiles, product_tiles
+from cnncli._fast._local cimport VECTOR_BYTES, local_tiles, product_tiles
 from cnncli._fast._reduce cimport team
 from cnncli._fast._types cimport real
 
@@ -28,7 +28,7 @@ cdef enum:
 
 cdef inline int length_of(int item, int lanes) noexcept nogil:
     """Elements of one vector."""
-    return LOCAL_BYTES // item if LOCAL_BYTES // item < lanes else lanes
+    return VECTOR_BYTES // item if VECTOR_BYTES // item < lanes else lanes
 
 
 def scratch_size(w_shape, int blocks, int threads):

@@ -134,13 +134,11 @@ OWN_FUNCTION void NAME(pointwise_backward)(int function, const REAL *v, const RE
     }
 }
 
-OWN_FUNCTION void NAME(add)(const REAL *left, const REAL *right, REAL *y, ptrdiff_t n, int rectified) {
-    if (rectified) EACH(left[i] + right[i] < 0 ? 0 : left[i] + right[i]);
+/* v may be NULL: everywhere */
+OWN_FUNCTION void NAME(add)(const REAL *left, const REAL *right, REAL *y, const REAL *v, ptrdiff_t n, int rectified) {
+    if (v) EACH(NAME(where)(v[i] > 0, left[i] + right[i], 0));
+    else if (rectified) EACH(left[i] + right[i] < 0 ? 0 : left[i] + right[i]);
     else EACH(left[i] + right[i]);
-}
-
-OWN_FUNCTION void NAME(add_where)(const REAL *left, const REAL *right, const REAL *v, REAL *y, ptrdiff_t n) {
-    EACH(NAME(where)(v[i] > 0, left[i] + right[i], 0));
 }
 
 #undef EACH

@@ -32,7 +32,7 @@ class Add(Layer):
     def forward(self, b: Buffers, training: bool) -> None:
         total = b.xs[0]
         for i, x in enumerate(b.xs[1:], start=2):
-            b.kernels.elementwise.add(total, x, b.y, b.rectified and i == len(b.xs), b.blocks, b.threads)
+            b.kernels.elementwise.add(total, x, b.y, None, b.rectified and i == len(b.xs), b.blocks, b.threads)
             total = b.y
 
     def backward(self, b: Buffers) -> None:

@@ -289,5 +289,5 @@ def test_gain_for_each_map_and_for_all(kernels: Kernels) -> None:
 def test_add_over_one_of_its_inputs(kernels: Kernels, share: int) -> None:
     parts = [framed((3, 4, 5), 2, 32, kernels.precision, seed) for seed in (0, 1)]
     right = parts[0] + parts[1]
-    kernels.elementwise.add(*parts, parts[share], False, 2, 1)
+    kernels.elementwise.add(*parts, parts[share], None, False, 2, 1)
     np.testing.assert_array_equal(parts[share], right)

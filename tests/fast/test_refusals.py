@@ -50,7 +50,7 @@ REFUSED: dict[str, Callable[[], None]] = {
     ),
     "elementwise: shapes": lambda: K.elementwise.copy(maps(2, 3, 4), maps(2, 4, 3), 1, 1),
     "elementwise: columns": lambda: K.elementwise.copy(maps(2, 3, 4)[:, :, :, ::2], maps(2, 3, 2), 1, 1),
-    "elementwise: sum": lambda: K.elementwise.add(maps(2, 3, 4), maps(1, 3, 4), maps(2, 3, 4), False, 1, 1),
+    "elementwise: sum": lambda: K.elementwise.add(maps(2, 3, 4), maps(1, 3, 4), maps(2, 3, 4), None, False, 1, 1),
     "norm2d: shapes": lambda: K.norm2d.normalize(
         maps(2, 3, 4), np.zeros(2), np.ones(2), np.ones(2), np.ones(2), maps(2, 3, 3), 1e-5, False, 8, 1, 1
     ),
