@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnncli import __version__, _fast
+from cnncli.augment import Augmenter
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets.base import Dataset, Images, Source, open_data
 from cnncli.errors import CheckpointError, DataError, SpecError
@@ -126,7 +127,7 @@ class Experiment:
         self.network.initialize(spec.train.seed)
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation,
-            spec.train.epochs, spec.train.seed,
+            spec.train.epochs, spec.train.seed, augmenter(spec, train.images) if spec.data.augment else None,
         )  # fmt: skip
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -177,6 +178,11 @@ class Experiment:
         self.trainer.load_slots(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
         return changes
+
+
+def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:
+    """What a config does to its training images."""
+    return Augmenter(spec.data.augment, images, spec.data.fill, spec.train.seed, _fast.kernels("float32"))
 
 
 # What a resumed run may say differently: what comes of other data is compared itself.

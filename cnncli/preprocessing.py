@@ -44,9 +44,14 @@ class Preprocessing:
         full = _FULL_SCALE["uint16" if dtype == np.uint8 else dtype.name]
         return 1.0 / (full * std), -mean / std
 
-    def fill(self, network: Network, images: np.ndarray, indices: np.ndarray) -> None:
-        """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input."""
-        scale, shift = self.factors(images.dtype)
+    def fill(
+        self, network: Network, images: np.ndarray, indices: np.ndarray, pixels: np.dtype | None = None
+    ) -> None:
+        """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input.
+
+        `pixels` is the type that images had before they were augmented, which is their full scale still.
+        """
+        scale, shift = self.factors(pixels or images.dtype)
         network.kernels.pack.from_images(images, indices, scale, shift, network.x, network.threads)
 
     def to_dict(self) -> dict[str, Any]:
