@@ -9,7 +9,8 @@ import numpy as np
 
 from cnncli import random, registry
 from cnncli.augmentations.base import Augmentation, Changes
-from cnncli.transforms import background_of
+from cnncli.preprocessing import full_scale
+from cnncli.transforms import background_of, scaled, unscaled
 
 
 class Augmenter:
@@ -53,7 +54,7 @@ class Augmenter:
         for i, augmentation in enumerate(self._augmentations):
             stream = f"augment.{i}.{registry.name_of(augmentation)}"
             draws = [self._draw(f"{stream}.{k}", epoch) for k in range(augmentation.draws)]
-            augmentation.apply(random.fractions(np.array(draws)), changes)
+            augmentation.apply(random.fractions(np.array(draws, np.uint64)), changes)
         return changes
 
     def _draw(self, stream: str, epoch: int) -> np.ndarray:
@@ -65,7 +66,9 @@ class Augmenter:
         self._light = np.stack([changes.gain, changes.offset], axis=1, dtype=np.float32)
         self._noise = changes.noise
         self._keys = self._draw("augment.noise", epoch)
-        self._holes = np.stack(changes.holes, axis=1) if changes.holes else np.zeros((len(self._images), 0, 4), np.int32)
+        self._holes = (
+            np.stack(changes.holes, axis=1) if changes.holes else np.zeros((len(self._images), 0, 4), np.int32)
+        )
         self._epoch = epoch
 
     def apply(self, epoch: int, indices: np.ndarray, out: np.ndarray, scratch: np.ndarray, threads: int) -> None:
@@ -86,3 +89,13 @@ class Augmenter:
             self._images, indices, self._inverse, self._light, self._noise, self._keys, self._holes, self._fill,
             self._edge, out, scratch, threads,
         )  # fmt: skip
+
+    def pictures(self, epoch: int, indices: np.ndarray) -> np.ndarray:
+        """What `apply` gives, to be looked at: uint8, shape (n, height, width, channels)."""
+        out = np.empty((len(indices), *self._images.shape[1:]), np.float32)
+        self.apply(epoch, indices, out, np.empty((1, self.scratch_size), np.float32), threads=1)
+        return unscaled(out / full_scale(self._images.dtype), np.dtype(np.uint8))
+
+    def originals(self, indices: np.ndarray) -> np.ndarray:
+        """The images themselves, like `pictures`."""
+        return unscaled(scaled(self._images[indices]), np.dtype(np.uint8))

@@ -47,7 +47,8 @@ class DataSpec:
         default="auto", doc="mean and deviation of the training set, nothing, or given ones"
     )
     augment: tuple[Augmentation, ...] = field(
-        default=(), doc="random changes of the training images, anew in every epoch: a list such as [{shift: 2}, {rotate: 10}]"
+        default=(),
+        doc="random changes of the training images, anew in every epoch: a list such as [{shift: 2}, {rotate: 10}]",
     )
     fill: Literal["auto", "edge"] | float = field(
         between(0, 1),

@@ -92,12 +92,13 @@ cdef void change(const pixel[:, :, :, ::1] images, const int64_t[::1] indices, c
                  const float[::1] fill, bint edge, float full, float[:, :, :, ::1] out, float[:, ::1] scratch,
                  int threads):
     cdef int height = images.shape[1], width = images.shape[2], channels = images.shape[3]
-    cdef Py_ssize_t n = indices.shape[0], k, t
+    cdef Py_ssize_t n = indices.shape[0], i, k, t
     cdef int members = team(min(threads, <int>scratch.shape[0]), <double>n * height * width * channels)
     for t in prange(members, nogil=True, schedule="static", num_threads=members):
         for k in range(t * n // members, (t + 1) * n // members):
-            change_one(&images[indices[k], 0, 0, 0], inverse[indices[k]], light[indices[k]], noise, keys[indices[k]],
-                       holes[indices[k]], fill, edge, full, height, width, channels, &out[k, 0, 0, 0], &scratch[t, 0])
+            i = indices[k]
+            change_one(&images[i, 0, 0, 0], inverse[i], light[i], noise, keys[i], holes[i], fill, edge, full, height,
+                       width, channels, &out[k, 0, 0, 0], &scratch[t, 0])
 
 
 def change_images(images, const int64_t[::1] indices, const float[:, :, ::1] inverse, const float[:, ::1] light,
@@ -108,8 +109,8 @@ def change_images(images, const int64_t[::1] indices, const float[:, :, ::1] inv
     images [image, row, column, channel] of uint8, uint16 or float32, indices: IN. Of every image of the set, IN: inverse
     [image, 2, 3], the row and the column that an output pixel (row, column, 1) comes from; light [image, 2], a factor on
     the differences from the channel's mean and what is then added; keys, of its noise; holes [image, hole, 4], the first
-    row, the row behind the last, and columns likewise, which get the fill, and may stick out. noise: its deviation, 0 for none. fill: what
-    lies outside, one per channel, or, if edge, the nearest pixel. light, noise, fill in 0..1.
+    row, the row behind the last, and columns likewise, which get the fill, and may stick out. noise: its deviation, 0
+    for none. fill: what lies outside, one per channel, or, if edge, the nearest pixel. light, noise, fill in 0..1.
     out [batch, row, column, channel]: OUT; scratch [thread, scratch_size].
 
     Raises

@@ -97,7 +97,7 @@ class Augmentation:
             return None
         kind: Any = registry.get("augmentations", name)
         if given is None or isinstance(given, dict):
-            return from_mapping(kind, given, where, problems)  # type: ignore[no-any-return]
+            return from_mapping(kind, given, where, problems)
         first = options(kind)[0].name
         found: list[Problem] = []
         made: Augmentation | None = from_mapping(kind, {first: given}, where, found)

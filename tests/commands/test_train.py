@@ -22,6 +22,7 @@ from cnncli.training import Trainer
 
 KEPT = ("last.npz", "best.npz", "results.csv", "metrics.jsonl", "config.yaml")
 ADAM = ("optimizer={adam: {lr: 0.01}}", "schedule={cosine: {warmup_epochs: 1}}")
+AUGMENT = ("data.augment=[{shift: 1}, {rotate: 9}, {noise: 0.1}, {cutout: 2}]",)
 JSON_KEYS = [
     "run", "epochs", "best_epoch", "validation_accuracy", "test_accuracy", "checkpoint", "wall_s", "images_per_s",
 ]  # fmt: skip
@@ -146,7 +147,7 @@ def test_threads_change_nothing(cnn: Cnn, trained: Path, threads: str) -> None:
 # --- interrupted and resumed
 
 
-@pytest.mark.parametrize("options", [(), ADAM], ids=["sgd", "adam"])
+@pytest.mark.parametrize("options", [(), ADAM, AUGMENT], ids=["sgd", "adam", "augment"])
 def test_resumed_equals_uninterrupted(cnn: Cnn, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
     assert cnn("train", "tiny.yaml", *options, "--run", "whole").code == 0
     stop_at(monkeypatch, 1, 5, 6, 11)  # of 12 steps, 3 an epoch; 6 is the last one of the second
