@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnncli import __version__, _fast
-from cnncli.augment import Augmenter
+from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets.base import Dataset, Images, Source, open_data
 from cnncli.errors import CheckpointError, DataError, SpecError

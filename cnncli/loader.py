@@ -8,7 +8,7 @@ from threading import Thread
 import numpy as np
 
 from cnncli import runtime
-from cnncli.augment import Augmenter
+from cnncli.augmenter import Augmenter
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
 from cnncli.workspace import aligned

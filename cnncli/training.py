@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnncli import random
-from cnncli.augment import Augmenter
+from cnncli.augmenter import Augmenter
 from cnncli.datasets.base import Images
 from cnncli.errors import Diverged
 from cnncli.evaluation import evaluate

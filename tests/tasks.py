@@ -9,8 +9,8 @@ import numpy as np
 from networks import CLASSES, build, conv, linear
 
 from cnncli import registry
-from cnncli.augment import Augmenter
 from cnncli.augmentations.base import Augmentation
+from cnncli.augmenter import Augmenter
 from cnncli.datasets.base import Images
 from cnncli.graph import Graph
 from cnncli.network import Network

@@ -14,7 +14,7 @@ import pytest
 from tasks import trainer
 
 from cnncli import loader, registry, runtime
-from cnncli.augment import Augmenter
+from cnncli.augmenter import Augmenter
 from cnncli.evaluation import evaluate
 from cnncli.loader import Loader
 from cnncli.training import Progress, Trainer

@@ -24,7 +24,7 @@ ALWAYS_INLINE float limited(float x, float high) {
 
 /* Where the pixels of an output row come from: the row starts at (row, column) of the bordered plane, and a step to the
  * right is (row_step, column_step) there. place is that of the upper left of four pixels; down and right are the shares of
- * the lower and the right ones. Whole vectors are written, so up to VECTOR - 1 elements more, all of them valid. */
+ * the lower and the right ones. Whole vectors are written, so up to VECTOR - 1 elements more. */
 OWN_FUNCTION void find_sources(int32_t *restrict place, float *restrict down, float *restrict right, float row,
                                float column, float row_step, float column_step, int height, int width) {
     for (int j = 0; j < whole_vectors(width); j++) {
@@ -38,11 +38,11 @@ OWN_FUNCTION void find_sources(int32_t *restrict place, float *restrict down, fl
     }
 }
 
-/* The pixels of the result, as find_sources says, in whole vectors. Without a share of a neighbour its value does not
- * count at all: whole steps copy. */
+/* The pixels of the result, as find_sources says. Without a share of a neighbour its value does not count at all: whole
+ * steps copy. */
 OWN_FUNCTION void interpolate(float *restrict out, const float *restrict plane, const int32_t *restrict place,
                               const float *restrict down, const float *restrict right, int width, ptrdiff_t size) {
-    for (ptrdiff_t p = 0; p < whole_vectors(size); p++) {
+    for (ptrdiff_t p = 0; p < size; p++) {
         const float *from = plane + place[p];
         const float upper = from[0] + right[p] * (from[1] - from[0]);
         const float lower = from[width + 2] + right[p] * (from[width + 3] - from[width + 2]);

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnncli import _fast, random, registry
-from cnncli.augment import Augmenter
+from cnncli.augmenter import Augmenter
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
 ALL: dict[str, dict[str, Any]] = {
