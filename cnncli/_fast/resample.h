@@ -17,8 +17,9 @@
 
 ALWAYS_INLINE ptrdiff_t whole_vectors(ptrdiff_t size) { return (size + VECTOR - 1) / VECTOR * VECTOR; }
 
+/* to 0..high; NaN, too, is brought there */
 ALWAYS_INLINE float limited(float x, float high) {
-    const float above = x < 0.0f ? 0.0f : x;
+    const float above = x > 0.0f ? x : 0.0f;
     return above > high ? high : above;
 }
 

@@ -92,6 +92,13 @@ def test_where_nothing_is_seen_there_is_the_fill() -> None:
 
 
 @pytest.mark.parametrize("variant", _fast.available())
+def test_maps_that_lead_nowhere_read_within_the_image(variant: str) -> None:
+    pixels, inverse = images("uint8", 1), maps()
+    inverse[0], inverse[1], inverse[2], inverse[3] = np.nan, np.inf, -np.inf, 3e38
+    assert np.isfinite(change(pixels, np.arange(N), variant, inverse=inverse)).all()
+
+
+@pytest.mark.parametrize("variant", _fast.available())
 @pytest.mark.parametrize("kind", FULL)
 def test_light(kind: str, variant: str) -> None:
     pixels, full = images(kind, 3), FULL[kind]
