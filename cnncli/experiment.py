@@ -18,7 +18,7 @@ from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_arrays
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing, statistics
-from cnncli.spec import DataSpec, Normalize, RunSpec, resolved, trace
+from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
 from cnncli.splits import split
 from cnncli.training import Progress, Trainer
 
@@ -161,9 +161,10 @@ class Experiment:
             It belongs to another network or other data, or was trained in a way that cannot be gone on with.
         """
         meta, config = stored.meta, resolved(self.spec)
+        before = resolved(from_resolved(stored.meta["config"], str(stored.path)))  # with options that are newer than it
         wanted = self.arrays()
         check_arrays(stored.path, stored.arrays, self.network.arrays())
-        changes = _changes(meta["config"], config)
+        changes = _changes(before, config)
         if fixed := [change for change in changes if not change.startswith(CHANGEABLE)]:
             raise CheckpointError(f"{stored.path}: cannot be gone on with, as the config differs: {'; '.join(fixed)}")
         check_arrays(stored.path, stored.arrays, wanted)

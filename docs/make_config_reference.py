@@ -37,7 +37,7 @@ as one map and one bilinear interpolation), light (`brightness`, `contrast`), `n
 `data.normalize`, on pixels from 0 (black) to 1 (white). Where a moved image does not reach, `data.fill` says what is
 seen: by default, `auto`, the median of the outermost rows and columns of all training images (black for white digits on
 black, white for ink on paper; a colour for each channel), so that the frame does not show. `edge` repeats the nearest
-pixel, which suits photographs; a number gives a shade.
+pixel, which suits photographs (and leaves the holes of `cutout` to `auto`); a number gives a shade.
 
 What happens to an image depends on `train.seed`, the epoch and its place in the training set only: not on threads,
 batches, or whether the run was resumed.

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from conftest import Cnn
 
 from cnncli import cli, session
-from cnncli.checkpoint import load
+from cnncli.checkpoint import load, save
 from cnncli.commands import _progress
 from cnncli.commands.train import Duration
 from cnncli.runs import RunFolder
@@ -257,6 +257,22 @@ def test_resume_goes_on_with_more_epochs(cnn: Cnn, trained: Path) -> None:
     assert "warning: the config differs from the checkpoint's: train.epochs: 4 then, 6 now" in done.err
     assert "optimizer.sgd.lr: 0.05 then, 0.01 now" in done.err
     assert len(Path(trained, "results.csv").read_text().splitlines()) == 7
+
+
+def test_resume_with_other_augmentation(cnn: Cnn, trained: Path) -> None:
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=5", "data.augment=[{rotate: 5}]")
+    assert done.code == 0
+    assert "data.augment: [] then, [{'rotate': {'degrees': 5.0}}] now" in done.err
+
+
+def test_resume_of_a_run_that_is_older_than_an_option(cnn: Cnn, trained: Path) -> None:
+    for name in ("last.npz", "best.npz"):
+        stored = load(trained / name)
+        del stored.meta["config"]["data"]["augment"], stored.meta["config"]["data"]["fill"]
+        save(trained / name, stored.arrays, stored.meta)
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=5")
+    assert done.code == 0
+    assert done.err.count("the config differs") == 1  # in the epochs
 
 
 @pytest.mark.parametrize(
