@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnncli import __version__, _fast
+from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets.base import Dataset, Images, Source, open_data
 from cnncli.errors import CheckpointError, DataError, SpecError
@@ -17,7 +18,7 @@ from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing, statistics
-from cnncli.spec import DataSpec, Normalize, RunSpec, resolved, trace
+from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
 from cnncli.splits import split
 from cnncli.training import Progress, Trainer
 
@@ -126,7 +127,7 @@ class Experiment:
         self.network.initialize(spec.train.seed)
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation,
-            spec.train.epochs, spec.train.seed,
+            spec.train.epochs, spec.train.seed, augmenter(spec, train.images) if spec.data.augment else None,
         )  # fmt: skip
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -161,7 +162,8 @@ class Experiment:
         """
         meta, config = stored.meta, resolved(self.spec)
         check_shapes(stored.path, stored.arrays, self.graph.stored_shapes())
-        changes = _changes(meta["config"], config)
+        before = resolved(from_resolved(stored.meta["config"], str(stored.path)))  # with options that are newer than it
+        changes = _changes(before, config)
         if fixed := [change for change in changes if not change.startswith(CHANGEABLE)]:
             raise CheckpointError(f"{stored.path}: cannot be gone on with, as the config differs: {'; '.join(fixed)}")
         check_shapes(stored.path, stored.arrays, {name: a.shape for name, a in self.trainer.slots().items()})
@@ -176,6 +178,11 @@ class Experiment:
         self.trainer.load_slots(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
         return changes
+
+
+def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:
+    """What a config does to its training images."""
+    return Augmenter(spec.data.augment, images, spec.data.fill, spec.train.seed, _fast.kernels("float32"))
 
 
 # What a resumed run may say differently: what comes of other data is compared itself.

@@ -136,7 +136,7 @@ def plain(value: Any) -> Any:
     """A field's value as YAML would give it."""
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
-    if hasattr(value, "parse"):
+    if hasattr(value, "accepts"):
         return value.plain() if hasattr(value, "plain") else str(value)
     return to_mapping(value) if dataclasses.is_dataclass(value) else value
 
@@ -197,6 +197,8 @@ def _convert(
         kinds = [args[0]] * len(value) if origin is list or args[-1] is ... else args
         entries = zip(kinds, value, strict=True)
         return origin(_convert(k, entry, (*path, i), problems, constraints) for i, (k, entry) in enumerate(entries))
+    if hasattr(kind, "read"):
+        return kind.read(value, path, problems)
     if hasattr(kind, "parse"):
         try:
             return kind.parse(value)
@@ -239,7 +241,7 @@ def fits(kind: Any, value: Any) -> bool:
         return type(value) is int and abs(value) < 2**63
     if kind is float:
         return fits(int, value) or (type(value) is float and math.isfinite(value))
-    if hasattr(kind, "parse"):
+    if hasattr(kind, "accepts"):
         return True
     return isinstance(value, dict) if dataclasses.is_dataclass(kind) else type(value) is kind
 
@@ -274,7 +276,7 @@ def type_text(kind: Any, plural: bool = False) -> str:
     if origin in (list, tuple):
         count = "" if origin is list or args[-1] is ... else f"{len(args)} "
         return f"{'lists' if plural else 'a list'} of {count}{type_text(args[0], plural=True)}"
-    if hasattr(kind, "parse"):
+    if hasattr(kind, "accepts"):
         return str(kind.accepts)
     if dataclasses.is_dataclass(kind):
         return f"a mapping with the keys {', '.join(f.name for f in dataclasses.fields(kind))}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -79,3 +79,21 @@ def overlay_section(title: str, image: np.ndarray, values: np.ndarray, label: st
     picture, colours = as_rgb(image), heat(values)
     label = f"{label}: black 0, white {values.max():.3g}"
     return picture_section(title, {"image": picture, label: colours, "both": blended(picture, colours)})
+
+
+def epochs_section(title: str, originals: np.ndarray, seen: np.ndarray, names: Sequence[str]) -> Section:
+    """A row for each image: as it is, and in each epoch.
+
+    Parameters
+    ----------
+    title : str
+    originals : ndarray of uint8, shape (images, rows, columns, channels)
+    seen : ndarray of uint8, shape (images, epochs, rows, columns, channels)
+    names : sequence of str
+        What the images show.
+    """
+    tiles = []
+    for original, epochs, name in zip(originals, seen, names, strict=True):
+        tiles.append(Tile(as_rgb(original), name))
+        tiles += [Tile(as_rgb(pixels), f"epoch {i}") for i, pixels in enumerate(epochs, 1)]
+    return Section(title, tiles, columns=1 + seen.shape[1], side=84)

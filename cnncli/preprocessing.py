@@ -13,6 +13,11 @@ from cnncli.network import Network
 _FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
 
 
+def full_scale(dtype: np.dtype) -> int:
+    """White, for the kernels: they widen 8 bits to 16, so that values do not depend on the depth of the images."""
+    return _FULL_SCALE["uint16" if dtype == np.uint8 else dtype.name]
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Pixels become (value / full scale - mean) / std, one mean and std per channel.
@@ -35,18 +40,16 @@ class Preprocessing:
         return (self.channels, *self.size)
 
     def factors(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and shift of each channel for pixels of this type: x = value * scale + shift.
-
-        8 bits have the scale of 16: the kernel widens them, so that an image's values do not depend on the depth of the
-        images it is read with.
-        """
+        """Scale and shift of each channel for pixels of this type: x = value * scale + shift."""
         mean, std = np.array(self.mean), np.array(self.std)
-        full = _FULL_SCALE["uint16" if dtype == np.uint8 else dtype.name]
-        return 1.0 / (full * std), -mean / std
+        return 1.0 / (full_scale(dtype) * std), -mean / std
 
-    def fill(self, network: Network, images: np.ndarray, indices: np.ndarray) -> None:
-        """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input."""
-        scale, shift = self.factors(images.dtype)
+    def fill(self, network: Network, images: np.ndarray, indices: np.ndarray, pixels: np.dtype | None = None) -> None:
+        """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input.
+
+        `pixels` is the type that images had before they were augmented, which is their full scale still.
+        """
+        scale, shift = self.factors(pixels or images.dtype)
         network.kernels.pack.from_images(images, indices, scale, shift, network.x, network.threads)
 
     def to_dict(self) -> dict[str, Any]:

@@ -54,11 +54,14 @@ def bits(seed: int, stream: int, counters: np.ndarray) -> np.ndarray:
     return (high << _HALF) | low
 
 
+def fractions(drawn: np.ndarray) -> np.ndarray:
+    """64 random bits as numbers in (0, 1): 53 bits each, halves of the last bit added so that 0 never occurs."""
+    return ((drawn >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
 def uniform(seed: int, stream: int, count: int) -> np.ndarray:
-    """`count` numbers in (0, 1): 53 bits each, halves of the last bit added so that 0 never occurs."""
-    return (
-        (bits(seed, stream, np.arange(count, dtype=np.uint64)) >> np.uint64(11)).astype(np.float64) + 0.5
-    ) * 2.0**-53
+    """`count` numbers in (0, 1)."""
+    return fractions(bits(seed, stream, np.arange(count, dtype=np.uint64)))
 
 
 def normal(seed: int, stream: int, count: int) -> np.ndarray:
@@ -67,7 +70,11 @@ def normal(seed: int, stream: int, count: int) -> np.ndarray:
     return np.sqrt(-2.0 * np.log(u[:count])) * np.cos(2.0 * np.pi * u[count:])
 
 
+def per_image(seed: int, stream: int, epoch: int, count: int) -> np.ndarray:
+    """64 random bits for each of `count` images in one epoch."""
+    return bits(seed, stream, np.arange(count, dtype=np.uint64) | (np.uint64(epoch) << _HALF))
+
+
 def permutation(seed: int, stream: int, epoch: int, count: int) -> np.ndarray:
     """A permutation of 0 .. count-1 for one epoch: the order of random sort keys."""
-    counters = np.arange(count, dtype=np.uint64) | (np.uint64(epoch) << _HALF)
-    return np.argsort(bits(seed, stream, counters), kind="stable")
+    return np.argsort(per_image(seed, stream, epoch, count), kind="stable")

@@ -1,7 +1,7 @@
 """From a name in a config to the class that does it: the file's name is the name, so there is no list to edit.
 
 A module ``layers/conv2d.py`` defines one public subclass of `layers.base.Layer` and is thereby the layer ``conv2d``;
-the same holds for losses, optimizers and datasets. Only the module that is asked for is imported.
+the same holds for losses, optimizers, datasets and augmentations. Only the module that is asked for is imported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ import pkgutil
 from collections.abc import Iterable
 from functools import cache
 
-BASES = {"layers": "Layer", "losses": "Loss", "optimizers": "Optimizer", "datasets": "Dataset"}
+BASES = {
+    "layers": "Layer",
+    "losses": "Loss",
+    "optimizers": "Optimizer",
+    "datasets": "Dataset",
+    "augmentations": "Augmentation",
+}
 
 
 @cache

@@ -25,6 +25,11 @@ def threads(wanted: int | None = None) -> int:
     return max(1, min(limits))
 
 
+def has_spare(used: int) -> bool:
+    """Whether this process has been granted a processor beside those of `used` threads."""
+    return threads() > used
+
+
 def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from cnncli.augmentations.base import Augmentation
 from cnncli.fields import Constraint, Pair, at_least, between, field, one_of, positive, show, unique
 from cnncli.layers.base import Shape
 
@@ -44,6 +45,16 @@ class DataSpec:
     )
     normalize: Literal["auto", "none"] | Normalize = field(
         default="auto", doc="mean and deviation of the training set, nothing, or given ones"
+    )
+    augment: tuple[Augmentation, ...] = field(
+        default=(),
+        doc="random changes of the training images, anew in every epoch: a list such as [{shift: 2}, {rotate: 10}]",
+    )
+    fill: Literal["auto", "edge"] | float = field(
+        between(0, 1),
+        default="auto",
+        doc="what augmentation puts where an image does not reach: 0 (black) to 1 (white), the nearest pixel, "
+        "or the median of the training images' outermost rows and columns",
     )
 
     @property

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cnncli import random
+from cnncli.augmenter import Augmenter
 from cnncli.datasets.base import Images
 from cnncli.errors import Diverged
 from cnncli.evaluation import evaluate
+from cnncli.loader import Loader
 from cnncli.network import Network
 from cnncli.optimizers.base import Optimizer, Update
 from cnncli.preprocessing import Preprocessing
@@ -83,6 +86,8 @@ class Trainer:
     train : Images
     validation : Images or None
     epochs, seed : int
+    augmenter : Augmenter, optional
+        Of the images in `train`.
     """
 
     def __init__(
@@ -95,9 +100,11 @@ class Trainer:
         validation: Images | None,
         epochs: int,
         seed: int,
+        augmenter: Augmenter | None = None,
     ) -> None:
         self.network, self.optimizer, self.schedule, self.preprocessing = network, optimizer, schedule, preprocessing
         self.train, self.validation, self.epochs, self.seed = train, validation, epochs, seed
+        self.loader = Loader(network, preprocessing, train.images, augmenter)
         self.progress = Progress()
         segments = network.segments
         self._update = Update(
@@ -144,18 +151,19 @@ class Trainer:
             The loss is NaN or infinite; parameters are those before the step (after the epoch, for the validation's).
         """
         progress = self.progress
-        while progress.epoch < self.epochs:
-            order = random.permutation(self.seed, random.SHUFFLE, progress.epoch, len(self.train))
-            while progress.batch < self.batches:
-                yield self._step(order)
-            yield self._finish_epoch(poll)
+        with closing(self.loader):
+            while progress.epoch < self.epochs:
+                order = random.permutation(self.seed, random.SHUFFLE, progress.epoch, len(self.train))
+                while progress.batch < self.batches:
+                    yield self._step(order)
+                yield self._finish_epoch(poll)
 
     @_may_overflow
     def _step(self, order: np.ndarray) -> StepReport:
         network, progress = self.network, self.progress
         first = progress.batch * network.batch_size
         indices = order[first : first + network.batch_size]
-        self.preprocessing.fill(network, self.train.images, indices)
+        self.loader.fill(progress.epoch, order, first)
         network.set_targets(self.train.labels[indices])
         network.forward(training=True, step=progress.step)
         loss = network.mean_loss()

@@ -25,6 +25,25 @@ rows and columns, or a list of two.
 """
 
 
+AUGMENT = """## data.augment: augmentations
+
+Random changes of the training images, anew in every epoch; images for validation, testing and prediction stay as they
+are. A list such as `augment: [{shift: 2}, {rotate: 10}, {scale: 0.1}]`: an entry is `NAME: VALUE`, where the value is
+that of the first option, `NAME: {options}`, or, where no option is required, `NAME`. `cnn show augment CONFIG` draws
+what comes of it.
+
+The order of the changes is: geometry (`shift`, `crop`, `rotate`, `scale`, `shear`, `flip`, in the order of the list,
+as one map and one bilinear interpolation), light (`brightness`, `contrast`), `noise`, `cutout`. All of them work before
+`data.normalize`, on pixels from 0 (black) to 1 (white). Where a moved image does not reach, `data.fill` says what is
+seen: by default, `auto`, the median of the outermost rows and columns of all training images (black for white digits on
+black, white for ink on paper; a colour for each channel), so that the frame does not show. `edge` repeats the nearest
+pixel, which suits photographs (and leaves the holes of `cutout` to `auto`); a number gives a shade.
+
+What happens to an image depends on `train.seed`, the epoch and its place in the training set only: not on threads,
+batches, or whether the run was resumed.
+"""
+
+
 def section(title: str, cls: type, level: int = 3) -> str:
     """One heading, what the class says of itself, and a table of its options."""
     text = inspect.cleandoc(cls.__doc__ or "")
@@ -48,6 +67,8 @@ def reference() -> str:
     """The whole page."""
     parts = [HEAD, "## data\n", section("data", DataSpec), section("data.image", Image)]
     parts += [section("data.normalize", Normalize), "## train\n", section("train", TrainSpec)]
+    parts.append(AUGMENT)
+    parts += [section(name, registry.get("augmentations", name)) for name in registry.names("augmentations")]
     for package, title in (("layers", "model: layers"), ("losses", "loss"), ("optimizers", "optimizer")):
         parts.append(f"## {title}\n")
         parts += [section(name, registry.get(package, name)) for name in registry.names(package)]

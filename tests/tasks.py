@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from networks import CLASSES, build, conv, linear
 
 from cnncli import registry
+from cnncli.augmentations.base import Augmentation
+from cnncli.augmenter import Augmenter
 from cnncli.datasets.base import Images
 from cnncli.graph import Graph
 from cnncli.network import Network
@@ -49,6 +52,7 @@ def trainer(
     seed: int = 0,
     count: int = 330,
     validation: bool = True,
+    augment: Sequence[Augmentation] = (),
 ) -> Trainer:
     """A trainer at the start."""
     train, (name, options) = images(count), optimizer
@@ -57,4 +61,5 @@ def trainer(
     return Trainer(
         network, registry.get("optimizers", name)(**options), Cosine(warmup_epochs=0.5), preprocessing(train), train,
         images(70, seed=1) if validation else None, epochs, seed,
+        Augmenter(augment, train.images, "auto", seed, network.kernels) if augment else None,
     )  # fmt: skip

@@ -30,7 +30,7 @@ ROWS: list[set[str]] = [
     {"files", "fields", "splits"},
     {"initializers", "schedules", "yamlio", "describe", "checkpoint"},
     {"layers"},
-    {"losses", "optimizers", "datasets"},
+    {"losses", "optimizers", "datasets", "augmentations"},
     {"origin", "sections", "wiring", "overrides", "spec"},
     {"workspace", "graph"},
     {"fuse", "lifetimes"},
@@ -43,7 +43,7 @@ ROWS: list[set[str]] = [
 ]
 RANK = {module: rank for rank, row in enumerate(ROWS) for module in row}
 APPLICATIONS = RANK["training"]
-PACKAGES = {"_fast", "layers", "losses", "optimizers", "datasets", "commands"}
+PACKAGES = {"_fast", "layers", "losses", "optimizers", "datasets", "augmentations", "commands"}
 
 ONLY = {  # what may be imported only by these
     "click": r"cli|commands\.\w+",

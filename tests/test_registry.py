@@ -31,7 +31,7 @@ def _forget(folder: Path) -> None:
         vars(cnncli.layers).pop(file.stem, None)
 
 
-@pytest.mark.parametrize("package", ["layers", "losses", "optimizers", "datasets"])
+@pytest.mark.parametrize("package", ["layers", "losses", "optimizers", "datasets", "augmentations"])
 def test_every_file_is_an_entry_and_its_class_knows_its_name(package: str) -> None:
     names = registry.names(package)
     files = sorted(file.stem for file in (Path(registry.__file__).parent / package).glob("[a-z]*.py"))

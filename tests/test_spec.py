@@ -69,7 +69,12 @@ MISTAKES = [
     ("loss: softmax_cross_entropy", "loss: a: b", "20:8", ["':' is not allowed here"]),
     # data
     ("  validation: 0.1", "  validatoin: 0.1", "3:3", ["data.validatoin: unknown key", "did you mean 'validation'?"]),
-    ("  validation: 0.1", "  augment: [{shift: 2}]", "3:3", ["data.augment: unknown key 'augment'"]),
+    ("  validation: 0.1", "  augment: {shift: 2}", "3:12", ["must be a list of augmentations such as {shift: 2}"]),
+    ("  validation: 0.1", "  augment: [{shfit: 2}]", "3:14", ["data.augment.0.shfit", "did you mean 'shift'?"]),
+    ("  validation: 0.1", "  augment: [shift: {p: 1, pixels: 2}]", "3:21", ["unknown key 'p'"]),
+    ("  validation: 0.1", "  augment: [flip, {shift: -2}]", "3:27", ["augment.1.shift: must be at least 0, found -2"]),
+    ("  validation: 0.1", "  fill: 2", "3:9", ["data.fill: must be at least 0 and at most 1, found 2"]),
+    ("  validation: 0.1", "  fill: egde", "3:9", ["'auto', 'edge' or a number", "found 'egde'"]),
     ("  validation: 0.1", "  validation: 1.5", "3:15", ["greater than 0 and less than 1, found 1.5"]),
     ("  validation: 0.1", "  validation: 0", "3:15", ["greater than 0 and less than 1, found 0"]),
     ("  validation: 0.1", "  validation: [a]", "3:15", ["a number, text or nothing", "found ['a']"]),
@@ -225,6 +230,9 @@ ROUND_TRIPS = [
     GOOD.replace("classes: 10", "classes: ['0', 'on', 'null', '1e3', ' ', é, '~', =, a, b]\n  test: null"),
     GOOD.replace("{cosine: {warmup_epochs: 1}}", "{step: {step_epochs: 3, gamma: 0.30000000000000004}}"),
     GOOD.replace("{sgd: {lr: 0.05, momentum: 0.9,", "{adam: {lr: 1e-5, betas: [0.85, 0.9999], eps: 1e-30,"),
+    GOOD.replace(
+        "  classes: 10", "  classes: 10\n  augment: [{shift: 2}, flip, {rotate: {degrees: 10}}]\n  fill: edge"
+    ),
     GOOD.replace("1 epoch", "7 minutes").replace("normalize: auto", "normalize: none"),
     "model: [{conv2d: {out_channels: 3, kernel_size: [1, 3], init: {normal: 0.01}, bias: false}}, relu]",
     "model: [{relu: , name: a, inputs: input}, {relu: , inputs: a}, {concat: , inputs: [relu_2, a, input]}]",

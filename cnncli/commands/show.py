@@ -1,4 +1,4 @@
-"""``cnn show``: pictures of what a network has learnt and what it looks at."""
+"""``cnn show``: pictures of what a network has learnt, what it looks at, and what it is trained on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnncli.commands import _options, _pictures
-from cnncli.commands._console import json_number, note, percent, result, result_json, shape_text
+from cnncli.commands import _options, _pictures, _show_augment
+from cnncli.commands._console import json_number, note, percent, result_json, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cnncli.graph import Graph
     from cnncli.model import Model
-    from cnncli.sheets import Section
 
 checkpoint = click.argument("checkpoint", type=click.Path(path_type=Path))
 image_file = click.argument("image", type=click.Path())
@@ -41,7 +40,10 @@ class Unit(click.ParamType):
 
 @click.group()
 def command() -> None:
-    """Draw what a network has learnt, and what it looks at, as PNG pictures."""
+    """Draw what a network has learnt, what it looks at, and what it is trained on, as PNG pictures."""
+
+
+command.add_command(_show_augment.command)
 
 
 @command.command()
@@ -69,10 +71,10 @@ def filters(checkpoint: Path, layer: str | None, output: Path, as_json: bool) ->
     section, shown = kernel_section(layer, weight)
     if shown < len(weight):
         note(f"{layer}: the first {shown} of {len(weight)} output maps are drawn")
-    _save([section], output)
+    _pictures.save_sheet([section], output)
     facts = {"layer": layer, "shape": list(weight.shape), "min": _number(weight.min()), "max": _number(weight.max())}
     text = f"{layer}: {len(weight)} kernels of {shape_text(weight.shape[1:])}, {weight.min():.4g} to {weight.max():.4g}"
-    _tell(facts, text, output, as_json)
+    _pictures.tell(facts, text, output, as_json)
 
 
 @command.command()
@@ -97,14 +99,14 @@ def maps(checkpoint: Path, image: str, layers: tuple[str, ...], output: Path, as
     found = {name: values for name, values in feature_maps(model, pixels).items() if not layers or name in layers}
     title = f"{Path(image).name}: {model.classes[label]} ({_score(model, score)})"
     sections = [picture_section(title, {"": as_rgb(pixels)}, 112)]
-    _save(sections + [map_section(name, values) for name, values in found.items()], output)
+    _pictures.save_sheet(sections + [map_section(name, values) for name, values in found.items()], output)
     if as_json:
         for name, values in found.items():
             result_json({
                 "layer": name, "shape": list(values.shape), "min": _number(values.min()), "max": _number(values.max()),
                 "mean": _number(values.mean()), "zero": float((values == 0).mean()),
             })  # fmt: skip
-    _tell({"image": image, "class": model.classes[label], "score": _number(score)}, title, output, as_json)
+    _pictures.tell({"image": image, "class": model.classes[label], "score": _number(score)}, title, output, as_json)
 
 
 @command.command("receptive-field")
@@ -148,7 +150,7 @@ def receptive_field(
         gradient: outlined(heat(np.sqrt(support)), box, scale),
     }
     title = f"{layer}, unit {unit[0]},{unit[1]} of {shape_text(graph.shapes[layer])}"
-    _save([picture_section(title, panels)], output)
+    _pictures.save_sheet([picture_section(title, panels)], output)
     pixels, used = (box[1] - box[0]) * (box[3] - box[2]), int((support > 0).sum())
     facts = {
         "layer": layer, "unit": list(unit), "rows": list(box[:2]), "columns": list(box[2:]),
@@ -158,7 +160,7 @@ def receptive_field(
         f"{title} sees rows {box[0]} to {box[1] - 1}, columns {box[2]} to {box[3] - 1} of {shape_text(support.shape)}; "
         f"{used:,} of these {pixels:,} pixels move it"
     )
-    _tell(facts, text, output, as_json)
+    _pictures.tell(facts, text, output, as_json)
 
 
 @command.command()
@@ -178,9 +180,9 @@ def saliency(checkpoint: Path, image: str, label: str | None, output: Path, as_j
     chosen, score = _winner(model, pixels, label)
     found = explain.saliency(model, pixels, chosen)
     title = f"{Path(image).name}: {model.classes[chosen]} ({_score(model, score)})"
-    _save([overlay_section(title, pixels, found, "|gradient|")], output)
+    _pictures.save_sheet([overlay_section(title, pixels, found, "|gradient|")], output)
     facts = {"image": image, "class": model.classes[chosen], "score": _number(score), "max": _number(found.max())}
-    _tell(facts, title, output, as_json)
+    _pictures.tell(facts, title, output, as_json)
 
 
 @command.command()
@@ -214,12 +216,12 @@ def occlusion(
     row, column = (int(i) for i in np.unravel_index(found.argmin(), found.shape))
     title = f"{Path(image).name}: {model.classes[chosen]} ({_score(model, score)})"
     text = f"{title}; {_score(model, found.min())} with a square of {size} about row {row}, column {column}"
-    _save([overlay_section(title, pixels, np.maximum(score - found, 0), "fall of the score")], output)
+    _pictures.save_sheet([overlay_section(title, pixels, np.maximum(score - found, 0), "fall of the score")], output)
     facts = {
         "image": image, "class": model.classes[chosen], "score": _number(score), "lowest": _number(found.min()),
         "row": row, "column": column, "size": size, "stride": stride,
     }  # fmt: skip
-    _tell(facts, text, output, as_json)
+    _pictures.tell(facts, text, output, as_json)
 
 
 def _network(source: str, overrides: tuple[str, ...]) -> tuple[Graph, Mapping[str, np.ndarray], Model | None]:
@@ -271,23 +273,6 @@ def _winner(model: Model, pixels: np.ndarray, label: str | None) -> tuple[int, f
     scores = model.scores(pixels[None])[0]
     chosen = int(scores.argmax()) if label is None else model.classes.index(label)
     return chosen, float(scores[chosen])
-
-
-def _save(sections: list[Section], output: Path) -> None:
-    from cnncli.sheets import sheet
-
-    try:
-        picture = sheet(sections)
-    except ValueError as error:
-        raise click.UsageError(f"{error}; --layer chooses one layer") from None
-    _pictures.save(picture, output)
-
-
-def _tell(facts: dict[str, Any], text: str, output: Path, as_json: bool) -> None:
-    if as_json:
-        result_json(facts | {"output": str(output)})
-    else:
-        result(f"{text}; written to {output}")
 
 
 def _score(model: Model, score: float) -> str:

@@ -115,6 +115,23 @@ def test_occlusion(cnn: Cnn, trained: Path, digits: Path) -> None:
     assert np.unique(whole).size == 1
 
 
+def test_augment(cnn: Cnn) -> None:
+    args = ("show", "augment", "tiny.yaml", "data.augment=[{shift: 1}, {rotate: 5}]", "--images", "3", "--epochs", "4")
+    done = cnn(*args)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("3 of 45 training images in 4 epochs: {shift: {pixels: [1, 1]}}, {rotate: ")
+    drawn = picture("augment.png")
+    values = json.loads(cnn(*args, "data.fill=edge", "-o", "edge.png", "--json").out)
+    assert values == {
+        "images": [0, 22, 44], "epochs": 4, "augment": [{"shift": {"pixels": [1, 1]}}, {"rotate": {"degrees": 5.0}}],
+        "fill": "edge", "output": "edge.png",
+    }  # fmt: skip
+    assert (picture("edge.png") != drawn).any()
+    fewer = cnn(*args[:4], "data.augment=[{shift: 0}]", "--images", "3", "--epochs", "1")
+    assert fewer.code == 0
+    assert picture("augment.png").shape < drawn.shape
+
+
 def test_steps_of_the_square_reach_the_border() -> None:
     assert explain._starts(10, 4, 4) == [0, 4, 6]
     assert explain._starts(10, 4, 3) == [0, 3, 6]
@@ -134,6 +151,9 @@ def test_steps_of_the_square_reach_the_border() -> None:
         (["receptive-field", "RUN", "train.seed=1"], 2, "a checkpoint's network cannot be changed"),
         (["receptive-field", "RUN", "--unit", "4,0"], 2, "the maps of dropout_1 have 4 rows, 3 columns"),
         (["receptive-field", "RUN", "--unit", "4"], 2, "'4' is no place on a map"),
+        (["augment", "tiny.yaml"], 2, "tiny.yaml changes no images: add `data: {augment: [{shift: 2}]}`"),
+        (["augment", "tiny.yaml", "data.augment=[{shft: 2}]"], 2, "unknown augmentation 'shft'; did you mean 'shift'?"),
+        (["augment", "tiny.yaml", "data.augment=[flip]", "--epochs", "999"], 2, "--images and --epochs say how many"),
         (["saliency", "RUN", IMAGE, "--class", "7"], 2, "there is no such class; allowed: 0, 1, 2"),
         (["occlusion", "RUN", IMAGE, "--size", "6"], 2, "the network's images have 6x5 pixels"),
         (["occlusion", "RUN", IMAGE, "--size", "2", "--stride", "3"], 2, "would skip pixels"),

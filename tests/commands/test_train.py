@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from conftest import Cnn
 
 from cnncli import cli, session
-from cnncli.checkpoint import load
+from cnncli.checkpoint import load, save
 from cnncli.commands import _progress
 from cnncli.commands.train import Duration
 from cnncli.runs import RunFolder
@@ -22,6 +22,7 @@ from cnncli.training import Trainer
 
 KEPT = ("last.npz", "best.npz", "results.csv", "metrics.jsonl", "config.yaml")
 ADAM = ("optimizer={adam: {lr: 0.01}}", "schedule={cosine: {warmup_epochs: 1}}")
+AUGMENT = ("data.augment=[{shift: 1}, {rotate: 9}, {noise: 0.1}, {cutout: 2}]",)
 JSON_KEYS = [
     "run", "epochs", "best_epoch", "validation_accuracy", "test_accuracy", "checkpoint", "wall_s", "images_per_s",
 ]  # fmt: skip
@@ -146,7 +147,7 @@ def test_threads_change_nothing(cnn: Cnn, trained: Path, threads: str) -> None:
 # --- interrupted and resumed
 
 
-@pytest.mark.parametrize("options", [(), ADAM], ids=["sgd", "adam"])
+@pytest.mark.parametrize("options", [(), ADAM, AUGMENT], ids=["sgd", "adam", "augment"])
 def test_resumed_equals_uninterrupted(cnn: Cnn, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
     assert cnn("train", "tiny.yaml", *options, "--run", "whole").code == 0
     stop_at(monkeypatch, 1, 5, 6, 11)  # of 12 steps, 3 an epoch; 6 is the last one of the second
@@ -256,6 +257,22 @@ def test_resume_goes_on_with_more_epochs(cnn: Cnn, trained: Path) -> None:
     assert "warning: the config differs from the checkpoint's: train.epochs: 4 then, 6 now" in done.err
     assert "optimizer.sgd.lr: 0.05 then, 0.01 now" in done.err
     assert len(Path(trained, "results.csv").read_text().splitlines()) == 7
+
+
+def test_resume_with_other_augmentation(cnn: Cnn, trained: Path) -> None:
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=5", "data.augment=[{rotate: 5}]")
+    assert done.code == 0
+    assert "data.augment: [] then, [{'rotate': {'degrees': 5.0}}] now" in done.err
+
+
+def test_resume_of_a_run_that_is_older_than_an_option(cnn: Cnn, trained: Path) -> None:
+    for name in ("last.npz", "best.npz"):
+        stored = load(trained / name)
+        del stored.meta["config"]["data"]["augment"], stored.meta["config"]["data"]["fill"]
+        save(trained / name, stored.arrays, stored.meta)
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=5")
+    assert done.code == 0
+    assert done.err.count("the config differs") == 1  # in the epochs
 
 
 @pytest.mark.parametrize(

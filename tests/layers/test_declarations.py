@@ -1,4 +1,4 @@
-"""Options of layers, losses, optimizers and schedules: to YAML and back, and what is refused."""
+"""Options of layers, losses, optimizers, augmentations and schedules: to YAML and back, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnncli.schedules import SCHEDULES
 EXAMPLES = {case.type: dict(case.options) for case in reversed(CASES)}
 CLASSES: dict[str, Any] = {
     f"{package}.{name}": registry.get(package, name)
-    for package in ("layers", "losses", "optimizers")
+    for package in ("layers", "losses", "optimizers", "augmentations")
     for name in registry.names(package)
 } | {f"schedules.{name}": cls for name, cls in SCHEDULES.items()}
 INVALID = [(name, option, value) for name, cls in CLASSES.items() for option, value in invalid_examples(cls)]
@@ -23,7 +23,9 @@ INVALID = [(name, option, value) for name, cls in CLASSES.items() for option, va
 
 def _valid(name: str) -> dict[str, Any]:
     """Options with which a class can be built."""
-    required = {"schedules.step": {"step_epochs": 3}}
+    required: dict[str, dict[str, Any]] = {"schedules.step": {"step_epochs": 3}}
+    if name.startswith("augmentations."):
+        return {option.name: 1 if option.name != "amount" else 0.5 for option in options(CLASSES[name])}
     return EXAMPLES.get(name.partition(".")[2], required.get(name, {}))
 
 

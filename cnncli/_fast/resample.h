@@ -1,0 +1,66 @@
+/* Images moved, turned and stretched: one affine map, bilinear between pixels; and noise. float only.
+ *
+ * An image is first copied into a plane with a border of one pixel that holds what lies outside. Coordinates are limited to
+ * that border, so that the loops have no branches and become vector code with gathered loads.
+ */
+#ifndef CNNCLI_RESAMPLE_H
+#define CNNCLI_RESAMPLE_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "philox.h"
+#include "template.h"
+
+#define VECTOR 16
+
+ALWAYS_INLINE ptrdiff_t whole_vectors(ptrdiff_t size) { return (size + VECTOR - 1) / VECTOR * VECTOR; }
+
+/* to 0..high; NaN, too, is brought there */
+ALWAYS_INLINE float limited(float x, float high) {
+    const float above = x > 0.0f ? x : 0.0f;
+    return above > high ? high : above;
+}
+
+/* Where the pixels of an output row come from: the row starts at (row, column) of the bordered plane, and a step to the
+ * right is (row_step, column_step) there. place is that of the upper left of four pixels; down and right are the shares of
+ * the lower and the right ones. Whole vectors are written, so up to VECTOR - 1 elements more. */
+OWN_FUNCTION void find_sources(int32_t *restrict place, float *restrict down, float *restrict right, float row,
+                               float column, float row_step, float column_step, int height, int width) {
+    for (int j = 0; j < whole_vectors(width); j++) {
+        const float r = limited(row + (float)j * row_step, (float)(height + 1));
+        const float c = limited(column + (float)j * column_step, (float)(width + 1));
+        const int32_t whole_r = (int32_t)r, whole_c = (int32_t)c;
+        const int32_t i = whole_r > height ? height : whole_r, k = whole_c > width ? width : whole_c;
+        place[j] = i * (width + 2) + k;
+        down[j] = r - (float)i;
+        right[j] = c - (float)k;
+    }
+}
+
+/* The pixels of the result, as find_sources says. Without a share of a neighbour its value does not count at all: whole
+ * steps copy. */
+OWN_FUNCTION void interpolate(float *restrict out, const float *restrict plane, const int32_t *restrict place,
+                              const float *restrict down, const float *restrict right, int width, ptrdiff_t size) {
+    for (ptrdiff_t p = 0; p < size; p++) {
+        const float *from = plane + place[p];
+        const float upper = from[0] + right[p] * (from[1] - from[0]);
+        const float lower = from[width + 2] + right[p] * (from[width + 3] - from[width + 2]);
+        out[p] = upper + down[p] * (lower - upper);
+    }
+}
+
+/* out += deviation * z, z standard normal (Box and Muller's transform, both numbers of a pair); a function of the key, the
+ * upper half of the counter, and the position. */
+OWN_FUNCTION void add_noise(float *out, ptrdiff_t size, float deviation, uint64_t key, uint32_t position) {
+    for (ptrdiff_t p = 0; p < size; p += 2) {
+        const uint64_t bits = philox((uint32_t)key, (key >> 32 << 32) | (position + (uint32_t)(p / 2)));
+        const float u = ((float)(bits >> 40) + 0.5f) * 0x1p-24f;
+        const float angle = (float)((bits >> 8) & 0xFFFFFF) * (6.2831853f * 0x1p-24f);
+        const float radius = deviation * sqrtf(-2.0f * logf(u));
+        out[p] += radius * cosf(angle);
+        if (p + 1 < size) out[p + 1] += radius * sinf(angle);
+    }
+}
+#endif

@@ -1,0 +1,100 @@
+"""Augmentation of a training set: what it depends on, and what it does not."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from cnncli import _fast, random, registry
+from cnncli.augmenter import Augmenter
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
+ALL: dict[str, dict[str, Any]] = {
+    "shift": {"pixels": (1, 2)}, "crop": {"padding": 1}, "rotate": {"degrees": 10.0}, "scale": {"amount": 0.1},
+    "shear": {"degrees": 10.0}, "flip": {}, "noise": {"std": 0.1}, "brightness": {"amount": 0.1},
+    "contrast": {"amount": 0.2}, "cutout": {"side": 2},
+}  # fmt: skip
+
+
+def augmenter(
+    *names: str, images: np.ndarray = IMAGES, fill: Literal["auto", "edge"] | float = "auto", seed: int = 0
+) -> Augmenter:
+    made = [registry.get("augmentations", name)(**ALL[name]) for name in names]
+    return Augmenter(made, images, fill, seed, _fast.kernels("float32"))
+
+
+def seen(augmented: Augmenter, epoch: int, indices: np.ndarray, threads: int = 1) -> np.ndarray:
+    out = np.empty((len(indices), *IMAGES.shape[1:]), np.float32)
+    augmented.apply(epoch, indices, out, np.empty((threads, augmented.scratch_size), np.float32), threads)
+    return out
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_image_depends_on_seed_epoch_and_its_place(name: str) -> None:
+    everything = np.arange(300)
+    first = seen(augmenter(name), 4, everything)
+    again = augmenter(name)
+    for epoch in (5, 4):  # whatever was done before
+        order = np.random.default_rng(epoch).permutation(300)
+        last = np.empty_like(first)
+        for batch in np.split(order, 10):
+            last[batch] = seen(again, epoch, batch)
+    np.testing.assert_array_equal(last, first)
+    assert (seen(augmenter(name), 5, everything) != first).any()
+    assert (seen(augmenter(name, seed=1), 4, everything) != first).any()
+    same = augmenter(name, images=np.repeat(IMAGES[:1], 300, axis=0))
+    assert len(np.unique(seen(same, 0, everything), axis=0)) > 1
+
+
+def test_the_same_augmentation_twice_draws_twice() -> None:
+    once, twice = augmenter("shift").changes(0).shift, augmenter("shift", "shift").changes(0).shift
+    assert set(np.unique(twice[0])) == {-2, -1, 0, 1, 2}
+    assert abs(np.corrcoef(once[0], (twice - once)[0])[0, 1]) < 0.2
+
+
+def test_parameters_cover_their_range_evenly() -> None:
+    changes = augmenter("shift", "brightness", images=np.zeros((20_000, 2, 2, 1), np.uint8)).changes(7)
+    amounts = changes.offset
+    assert -0.1 < amounts.min() < -0.0999
+    assert 0.0999 < amounts.max() < 0.1
+    assert abs(amounts.mean()) < 5 * 0.2 / 12**0.5 / amounts.size**0.5
+    assert np.abs(np.histogram(amounts, 10, (-0.1, 0.1))[0] / 2000 - 1).max() < 0.1
+    for moves, reach in zip(changes.shift, (1, 2), strict=True):
+        counts = np.unique(moves, return_counts=True)[1]
+        assert np.abs(counts / 20_000 * (2 * reach + 1) - 1).max() < 0.1
+    assert abs(np.corrcoef(*changes.shift)[0, 1]) < 0.03
+    assert abs(np.corrcoef(changes.shift[0], amounts)[0, 1]) < 0.03
+
+
+def test_parameters_are_those_of_every_version() -> None:
+    """Seeds in old configs must keep their meaning."""
+    bits = random.per_image(3, random.stream("augment.0.brightness.0"), 2, 5)
+    wanted = 0.1 * (2 * random.fractions(bits) - 1)
+    np.testing.assert_array_equal(augmenter("brightness", seed=3).changes(2).offset[:5], wanted)
+
+
+@pytest.mark.parametrize(("fill", "wanted"), [("auto", [51, 0, 255]), (0.5, [127.5] * 3), ("edge", None)])
+def test_fill(fill: Any, wanted: list[float] | None) -> None:
+    """A frame of one colour: what comes in has it, or the given one."""
+    images = np.zeros((40, 8, 8, 3), np.uint8)
+    images[:] = (51, 0, 255)
+    images[:, 1:-1, 1:-1] = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), np.uint8)
+    augmented = augmenter("shift", images=images, fill=fill)
+    out = np.empty(images.shape, np.float32)
+    augmented.apply(0, np.arange(40), out, np.empty((1, augmented.scratch_size), np.float32), 1)
+    rows, columns = augmented.changes(0).shift.astype(int)
+    padded = np.pad(images / 255 * 65535, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    if wanted is not None:
+        padded[:, :2] = padded[:, -2:] = padded[:, :, :2] = padded[:, :, -2:] = np.array(wanted) / 255 * 65535
+    for i in range(40):
+        part = padded[i, 2 - rows[i] : 10 - rows[i], 2 - columns[i] : 10 - columns[i]]
+        np.testing.assert_allclose(out[i], part, rtol=1e-6)
+
+
+def test_pictures() -> None:
+    still = Augmenter([registry.get("augmentations", "shift")(pixels=(0, 0))], IMAGES, 0.0, 0, _fast.kernels("float32"))
+    some = np.array([5, 2])
+    np.testing.assert_array_equal(still.pictures(3, some), IMAGES[some])
+    np.testing.assert_array_equal(still.originals(some), IMAGES[some])
