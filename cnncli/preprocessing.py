@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,19 +35,20 @@ class Preprocessing:
     def shape(self) -> Shape:
         return (self.channels, *self.size)
 
-    def factors(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and shift of each channel for pixels of this type: x = value * scale + shift.
+    @cached_property
+    def factors(self) -> dict[np.dtype, tuple[np.ndarray, np.ndarray]]:
+        """Scale and shift of each channel by the type of the pixels: x = value * scale + shift.
 
         8 bits have the scale of 16: the kernel widens them, so that an image's values do not depend on the depth of the
         images it is read with.
         """
         mean, std = np.array(self.mean), np.array(self.std)
-        full = _FULL_SCALE["uint16" if dtype == np.uint8 else dtype.name]
-        return 1.0 / (full * std), -mean / std
+        full = _FULL_SCALE | {"uint8": _FULL_SCALE["uint16"]}
+        return {np.dtype(name): (1.0 / (white * std), -mean / std) for name, white in full.items()}
 
     def fill(self, network: Network, images: np.ndarray, indices: np.ndarray) -> None:
         """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input."""
-        scale, shift = self.factors(images.dtype)
+        scale, shift = self.factors[images.dtype]
         network.kernels.pack.from_images(images, indices, scale, shift, network.x, network.threads)
 
     def to_dict(self) -> dict[str, Any]:

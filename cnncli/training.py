@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,6 @@ from cnncli.optimizers.base import Optimizer, Update
 from cnncli.preprocessing import Preprocessing
 from cnncli.schedules import Schedule
 from cnncli.workspace import aligned
-
-_may_overflow = np.errstate(over="ignore", invalid="ignore")  # what diverges is found by its loss
 
 
 @dataclass
@@ -54,8 +52,7 @@ class Progress:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class StepReport:
+class StepReport(NamedTuple):
     """After one step: its number, the images of its batch, and their mean loss."""
 
     step: int
@@ -150,7 +147,6 @@ class Trainer:
                 yield self._step(order)
             yield self._finish_epoch(poll)
 
-    @_may_overflow
     def _step(self, order: np.ndarray) -> StepReport:
         network, progress = self.network, self.progress
         first = progress.batch * network.batch_size
@@ -177,7 +173,7 @@ class Trainer:
         done = self.progress.epoch + (self.progress.batch + 0.5) / self.batches
         return self.optimizer.lr * self.schedule.factor(done, self.epochs)
 
-    @_may_overflow
+    @np.errstate(over="ignore", invalid="ignore")  # what diverges is found by its loss
     def _finish_epoch(self, poll: Callable[[], None]) -> EpochReport:
         progress = self.progress
         row: dict[str, Any] = {
