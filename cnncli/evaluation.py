@@ -78,18 +78,19 @@ def predict(
     classes = network.loss.y.shape[1]
     scores = np.empty((len(images), classes), network.dtype)
     losses = np.zeros(len(images))
+    order = np.arange(len(images))
+    network.loss.target = network.target if labels is not None else None
     for first in range(0, len(images), network.batch_size):
         poll()
-        indices = np.arange(first, min(first + network.batch_size, len(images)))
-        preprocessing.fill(network, images, indices)
-        network.loss.target = network.target if labels is not None else None
+        batch = slice(first, first + network.batch_size)
+        preprocessing.fill(network, images, order[batch])
         if labels is not None:
-            network.set_targets(labels[indices])
-        elif len(indices) != network.n:
-            network.set_batch(len(indices))
+            network.set_targets(labels[batch])
+        else:
+            network.set_batch(len(order[batch]))
         network.forward()
-        scores[indices] = network.scores()
-        losses[indices] = network.loss.losses[: len(indices)]
+        scores[batch] = network.scores()
+        losses[batch] = network.loss.losses[: network.n]
     network.loss.target = network.target
     return scores, losses
 

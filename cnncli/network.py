@@ -143,6 +143,7 @@ class Network:
         self.dx = gradients[INPUT].inside if INPUT in gradients else None
         self.target = np.full(self.blocks * self.lanes, -1, np.int32)
         self.loss = self._bind_loss(values, gradients)
+        self.n = 0
         self.set_batch(batch_size)
 
     @classmethod
@@ -241,6 +242,8 @@ class Network:
 
     def set_batch(self, n: int) -> None:
         """Say how many images of the batch are valid."""
+        if n == self.n:
+            return
         blocks = -(-n // self.lanes)
         for b in self._buffers.values():
             b.n, b.blocks = n, blocks
@@ -249,8 +252,7 @@ class Network:
 
     def set_targets(self, labels: np.ndarray) -> None:
         """Say how many images are valid and what they show."""
-        if len(labels) != self.n:
-            self.set_batch(len(labels))
+        self.set_batch(len(labels))
         self.target[: self.n] = labels
 
     def forward(self, training: bool = False, step: int = 0) -> None:
@@ -280,7 +282,7 @@ class Network:
     def scores(self) -> np.ndarray:
         """Scores of the valid images, (n, classes); a copy."""
         y = self.loss.y[: self.loss.blocks, :, 0, 0]
-        return np.moveaxis(y, 2, 1).reshape(-1, y.shape[1])[: self.n]
+        return y.transpose(0, 2, 1).reshape(-1, y.shape[1])[: self.n].copy()
 
     def choices(self) -> list[tuple[str, np.ndarray]]:
         """What the last forward pass decided discretely, by node (copies)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,17 +40,19 @@ class Preprocessing:
     def shape(self) -> Shape:
         return (self.channels, *self.size)
 
-    def factors(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and shift of each channel for pixels of this type: x = value * scale + shift."""
+    @cached_property
+    def factors(self) -> dict[np.dtype, tuple[np.ndarray, np.ndarray]]:
+        """Scale and shift of each channel by the type of the pixels: x = value * scale + shift."""
         mean, std = np.array(self.mean), np.array(self.std)
-        return 1.0 / (full_scale(dtype) * std), -mean / std
+        types = [np.dtype(name) for name in _FULL_SCALE]
+        return {dtype: (1.0 / (full_scale(dtype) * std), -mean / std) for dtype in types}
 
     def fill(self, network: Network, images: np.ndarray, indices: np.ndarray, pixels: np.dtype | None = None) -> None:
         """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input.
 
         `pixels` is the type that images had before they were augmented, which is their full scale still.
         """
-        scale, shift = self.factors(pixels or images.dtype)
+        scale, shift = self.factors[pixels or images.dtype]
         network.kernels.pack.from_images(images, indices, scale, shift, network.x, network.threads)
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,6 @@ from cnncli.optimizers.base import Optimizer, Update
 from cnncli.preprocessing import Preprocessing
 from cnncli.schedules import Schedule
 from cnncli.workspace import aligned
-
-_may_overflow = np.errstate(over="ignore", invalid="ignore")  # what diverges is found by its loss
 
 
 @dataclass
@@ -57,8 +55,7 @@ class Progress:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class StepReport:
+class StepReport(NamedTuple):
     """After one step: its number, the images of its batch, and their mean loss."""
 
     step: int
@@ -158,7 +155,6 @@ class Trainer:
                     yield self._step(order)
                 yield self._finish_epoch(poll)
 
-    @_may_overflow
     def _step(self, order: np.ndarray) -> StepReport:
         network, progress = self.network, self.progress
         first = progress.batch * network.batch_size
@@ -185,7 +181,7 @@ class Trainer:
         done = self.progress.epoch + (self.progress.batch + 0.5) / self.batches
         return self.optimizer.lr * self.schedule.factor(done, self.epochs)
 
-    @_may_overflow
+    @np.errstate(over="ignore", invalid="ignore")  # what diverges is found by its loss
     def _finish_epoch(self, poll: Callable[[], None]) -> EpochReport:
         progress = self.progress
         row: dict[str, Any] = {

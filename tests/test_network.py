@@ -36,8 +36,8 @@ def test_step(name: str, size: int, n: int, dtype: str, tolerance: float) -> Non
 @pytest.mark.parametrize("name", NETWORKS)
 def test_threads_and_capacity_do_not_matter(name: str) -> None:
     steps = []
-    for size, threads in ((70, 1), (70, 2), (200, 4)):
-        network, _, _ = prepared(name, size, 70, threads=threads)
+    for size, threads in ((600, 1), (600, 2), (700, 4)):
+        network, _, _ = prepared(name, size, 600, threads=threads)
         network.forward(training=True, step=STEP)
         network.backward()
         steps.append((network.scores(), np.array(network.mean_loss()), *network.param_grad.values()))

@@ -136,7 +136,7 @@ def test_the_rate_of_a_step_is_that_of_its_middle(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 def test_threads_do_not_matter(optimizer: tuple[str, dict[str, Any]]) -> None:
-    trained = [trainer(optimizer, threads=threads) for threads in (1, 1, 2, 4)]
+    trained = [trainer(optimizer, threads=threads, batch_size=150) for threads in (1, 1, 2, 4)]
     for each in trained:
         list(each.fit())
     for other in trained[1:]:

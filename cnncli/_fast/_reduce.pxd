@@ -5,8 +5,12 @@ from cnncli._fast._types cimport real
 
 
 cdef inline int team(int threads, double work) noexcept nogil:
-    """Threads worth waking for this much work (elements touched, or multiply-adds / 8): a barrier costs microseconds."""
-    return threads if work > 16384 else 1
+    """Threads worth waking for this much work (elements touched, or multiply-adds / 8).
+
+    A barrier costs a microsecond, but thirty where the others have fallen asleep since the last one: in a step of a tiny
+    network they always have.
+    """
+    return threads if work > 50000 else 1
 
 
 cdef inline void add_blocks(real *partial, ptrdiff_t size, int blocks, int threads) noexcept nogil:
@@ -14,6 +18,8 @@ cdef inline void add_blocks(real *partial, ptrdiff_t size, int blocks, int threa
     cdef ptrdiff_t j, first, last
     cdef int step, b, piece
     cdef int pieces = <int>((size + 4095) // 4096)
+    if blocks == 1:
+        return
     for piece in prange(pieces, num_threads=team(threads, <double>size * blocks), schedule="static"):
         first = <ptrdiff_t>piece * 4096
         last = first + 4096 if first + 4096 < size else size

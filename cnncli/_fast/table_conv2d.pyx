@@ -18,7 +18,7 @@ from libc.string cimport memcpy
 from cnncli._fast._gradient cimport PER_THREAD, weight_gradient
 from cnncli._fast._links cimport Links, by_input, by_output, pack
 from cnncli._fast._microkernel cimport (
-    START_Y, TILE, Grid, Runs, lanes_of, part_count, part_start, runs_of, tile_run, vector_length,
+    START_BIAS, START_Y, START_ZERO, TILE, Grid, Runs, lanes_of, part_count, part_start, runs_of, tile_run, vector_length,
 )
 from cnncli._fast._reduce cimport add_blocks, team
 from cnncli._fast._types cimport real
@@ -56,20 +56,19 @@ cdef void scatter(Grid g, Links links, const real *x, ptrdiff_t x_channel, const
                   int taps, real *y, int y_maps, ptrdiff_t y_channel, const real *bias, bint accumulate,
                   int threads) noexcept nogil:
     """y[to[n] + pixel] = bias + sum of w[n, k] x[map + off[k] + pixel] over the taps k and the connections n to it."""
-    cdef int length = vector_length(y, g.lanes)
-    cdef Runs run = runs_of(g, length)
+    cdef Runs run = runs_of(g, vector_length(y, g.lanes))
     cdef int piece
     for piece in prange(g.blocks * g.rows, num_threads=threads, schedule="dynamic"):
-        scatter_row(links, run, length, g.lanes, x + piece // g.rows * g.x_block + piece % g.rows * g.x_row, x_channel, packed,
+        scatter_row(links, run, g.lanes, x + piece // g.rows * g.x_block + piece % g.rows * g.x_row, x_channel, packed,
                     off, taps, y + piece // g.rows * g.y_block + piece % g.rows * g.y_row, y_maps, y_channel, bias,
                     accumulate)
 
 
-cdef void scatter_row(Links links, Runs run, int length, int lanes, const real *x, ptrdiff_t x_channel, const real *packed,
+cdef void scatter_row(Links links, Runs run, int lanes, const real *x, ptrdiff_t x_channel, const real *packed,
                       const int32_t *off, int taps, real *y, int y_maps, ptrdiff_t y_channel, const real *bias,
                       bint accumulate) noexcept nogil:
-    cdef int r, i, v, count, j, c, t, o, first, size, all
-    cdef real start
+    cdef int r, i, v, count, c, t, o, first, size, all
+    cdef int32_t here = 0
     cdef const real *w
     cdef const real *source
     cdef real *target
@@ -80,11 +79,10 @@ cdef void scatter_row(Links links, Runs run, int length, int lanes, const real *
             source = x + r * run.x_step + v * run.x_vector
             target = y + r * run.y_step + v * run.y_vector
             if not accumulate:
-                for o in range(y_maps):
-                    start = bias[o] if bias != NULL else <real>0
-                    for t in range(count):
-                        for j in range(length):
-                            target[o * y_channel + t * run.y_vector + j] = start
+                for o in range(y_maps):           # a tile without taps
+                    tile_run(1, count, lanes, packed, 1, off, 0, source, run.x_vector, target + o * y_channel, &here,
+                             run.y_vector, bias + o if bias != NULL else NULL,
+                             START_BIAS if bias != NULL else START_ZERO)
             w = packed
             for c in range(links.maps):
                 all = links.begin[c + 1] - links.begin[c]
@@ -149,7 +147,8 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, ::1] w, real[:
     cdef int p, q, phase_h, phase_w, taps
     cdef Grid grid = Grid(dy.strides[0] // item, y_row, lanes, dx.strides[0] // item,
                           stride_h * (dx.strides[2] // item), stride_w * lanes, blocks, 0, 0, lanes)
-    cdef int team_size = team(threads, <double>blocks * height * width * lanes * connections * kernel_h * kernel_w / 8)
+    cdef int team_size = team(threads, <double>blocks * height * width * lanes * connections * kernel_h * kernel_w
+                              / (8 * stride_h * stride_w))
     with nogil:
         for phase_h in range(min(stride_h, height)):
             grid.rows = (height - phase_h + stride_h - 1) // stride_h

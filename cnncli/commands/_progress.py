@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cnncli.training import StepReport, Trainer
 
 LOG_EVERY = 60.0  # seconds
+DRAW_EVERY = 0.1
 
 
 def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, best: bool) -> str:
@@ -85,9 +86,12 @@ class Bar(Lines):
         )
 
     def step(self, report: StepReport) -> None:
+        if time.monotonic() - self._told < DRAW_EVERY:
+            return
         self._bar.set_description_str(self._epoch(), refresh=False)
         self._bar.set_postfix_str(self._means(), refresh=False)
-        self._bar.update(report.images)
+        self._bar.update(self.trainer.progress.epoch * len(self.trainer.train) + self._done() - self._bar.n)
+        self._told = time.monotonic()
 
     def say(self, line: str) -> None:
         self._bar.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from cnncli.layers.base import Buffers, Frame, Rectifies, Scratch
@@ -27,7 +28,7 @@ class Window:
     padding: Size
     dilation: Size
 
-    @property
+    @cached_property
     def lead(self) -> Size:
         """Outputs before the first one that the transposed window of the first input would read."""
         rows, columns = (max(0, -((self.padding[a] - self._reach(a)) // self.stride[a])) for a in (0, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from cnncli.errors import ShapeError
 from cnncli.fields import Pair, at_least, field
@@ -20,7 +21,7 @@ class Pool2d(Layer):
     padding: Pair = field(at_least(0), default=(0, 0), doc="how far windows may begin and end outside the map")
     ceil_mode: bool = field(default=False, doc="round sizes up, so that partial windows at the end count too")
 
-    @property
+    @cached_property
     def window(self) -> tuple[int, int, int, int, int, int]:
         return (*self.kernel_size, *(self.stride or self.kernel_size), *self.padding)
 

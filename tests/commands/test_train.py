@@ -85,6 +85,7 @@ def test_a_line_a_minute_within_long_epochs(cnn: Cnn, monkeypatch: pytest.Monkey
 
 def test_a_bar_on_a_terminal(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "on_terminal", lambda: True)
+    monkeypatch.setattr(_progress, "DRAW_EVERY", 0)
     done = cnn("train", "tiny.yaml")
     assert done.code == 0
     assert "\repoch 1/4 " in done.err

@@ -42,7 +42,7 @@ def test_an_image_knows_nothing_of_its_batch(case: Case, variant: str, dtype: st
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_repetition_memory_and_threads(case: Case, variant: str, dtype: str) -> None:
     """The same batch again, in a larger network, on two threads and on four: the same bits, also of the parameters."""
-    n = 257  # enough work for the kernels to wake threads even on small maps
+    n = 897  # enough work for the kernels to wake threads even on small maps
     xs, params = inputs(case, n), parameters(case)
     rig = Rig(case, n, dtype=dtype, variant=variant)
     first = rig.answer(xs, params)
