@@ -51,6 +51,8 @@ def replace_file(path: Path, chunks: Iterable[bytes | memoryview], previous: Pat
                 raise
             sync_folder(path.parent)
     except OSError as error:
+        if not isinstance(error, FileExistsError):  # there the temporary file is what stands in the way
+            error.filename = path
         raise write_failure(error, path) from error
 
 

@@ -95,6 +95,12 @@ def test_every_call_fails_once(tmp_path: Path, code: int) -> None:
     assert outcomes == [False, False, True, True, True, False, False, False]
 
 
+def test_the_message_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught:
+        replace_file(tmp_path / "nowhere" / "a", [b"new"])
+    assert str(caught.value) == f"{tmp_path / 'nowhere' / 'a'}: cannot be written: No such file or directory"
+
+
 def test_death_at_every_call(tmp_path: Path) -> None:
     deaths = 0
     while overwrite(tmp_path, deaths, Death(), forever=True)[1]:

@@ -10,9 +10,11 @@ import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+MAX_THREADS = 1024  # more than any processor has; OpenMP cannot be asked for what its int does not hold
+
 threads: Decorator = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_THREADS),
     metavar="N",
     help="Threads to compute with; by default all this process may use.",
 )

@@ -88,7 +88,9 @@ class Idx(Dataset):
         return Names(lambda index: f"{self.path}[{index}]", range(len(self)))
 
     def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
-        out = np.empty((len(indices), *(size or self.size), channels or self.channels), np.uint8)
+        shape = (len(indices), *(size or self.size), channels or self.channels)
+        check_memory(self.path, math.prod(shape))
+        out = np.empty(shape, np.uint8)
         order = np.argsort(indices, kind="stable")
         first = 0
         for piece in _pieces(self.path, _IMAGES, AT_ONCE):  # what is not wanted is never all in memory

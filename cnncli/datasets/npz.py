@@ -90,6 +90,8 @@ class Npz(Dataset):
                     f"{shown(self.names[int(indices[first])])}: values from {low:g} to {high:g}; "
                     f"floats must be in 0..1 ({int(wrong.sum())} such images)"
                 )
+        wanted = (len(indices), *(size or self.size), channels or self.channels)
+        check_memory(self.path, math.prod(wanted) * images.itemsize)
         native = np.float32 if images.dtype.kind == "f" else images.dtype.newbyteorder("=")
         return fit_all(images.astype(native, copy=False), size, channels)
 

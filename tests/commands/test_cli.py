@@ -75,6 +75,7 @@ def test_0_done(cnn: Cnn) -> None:
         (["train", "tiny.yaml", "train.epoch=3"], "train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         (["train", "tiny.yaml", "--max-time", "soon"], "'soon' is no time; write it like 3h55m"),
         (["train", "tiny.yaml", "--threads", "0"], "--threads"),
+        (["train", "tiny.yaml", "--threads", "99999999999"], "--threads"),
         (["train", "tiny.yaml", "train.batch_size=1000000000000"], "not enough memory"),
         (["summary", "tiny.yaml", "model.4.out_features=4"], "the network has 4 outputs, the data has 3 classes"),
     ],
@@ -101,6 +102,14 @@ def test_2_reports_every_problem_with_its_place(cnn: Cnn, folder: Path) -> None:
     lines = done.err.splitlines()
     assert len(lines) >= 4
     assert all(line.startswith("error: bad.yaml:") for line in lines)
+
+
+@pytest.mark.parametrize("size", ["[1000000,1000000]", "[30000000,30000000]"])
+def test_65_a_size_that_no_memory_holds(cnn: Cnn, folder: Path, size: str) -> None:
+    done = cnn("train", "tiny.yaml", "data.image.channels=1", f"data.image.size={size}")
+    assert done.code == 65
+    assert "GB, and this machine offers" in done.err
+    assert not (folder / "runs").exists()
 
 
 def test_65_bad_data(cnn: Cnn, folder: Path) -> None:
