@@ -113,7 +113,7 @@ def diagnose(spec: RunSpec, threads: int, steps: int) -> Diagnosis:
 
     It is trained on the config's data, or on random images with random labels where it names none.
     """
-    trainer = Experiment(spec, threads).trainer if spec.data.train else _on_random_data(spec, threads)
+    trainer = Experiment(spec, threads, fused=False).trainer if spec.data.train else _on_random_data(spec, threads)
     graph = trainer.network.graph
     profiles = {node.name: profile(node.layer) for node in graph.nodes if isinstance(node.layer, Pointwise)}
     count = min(len(trainer.train), max(LOOKED_AT, trainer.network.batch_size))

@@ -107,6 +107,8 @@ class Experiment:
     ----------
     spec : RunSpec
     threads : int
+    fused : bool
+        As for `Network`: whether its arrays may share memory, so that they cannot be read after a pass.
 
     Raises
     ------
@@ -114,7 +116,7 @@ class Experiment:
         Data or config cannot be used; nothing has been written.
     """
 
-    def __init__(self, spec: RunSpec, threads: int) -> None:
+    def __init__(self, spec: RunSpec, threads: int, *, fused: bool = True) -> None:
         self.spec = spec
         self.parts = Parts.open(spec.data)
         self.classes = self.parts.classes
@@ -123,7 +125,9 @@ class Experiment:
         self.graph = Graph(spec.model, shape, spec.loss)
         train, validation = self.parts.load(spec.train.seed)
         self.preprocessing = _preprocessing(spec.data, self.parts, train)
-        self.network = Network(self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed)
+        self.network = Network(
+            self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused
+        )
         self.network.initialize(spec.train.seed)
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation,

@@ -51,6 +51,22 @@ def test_ten_sigmoids_vanish(tmp_path: Path) -> None:
     assert all(first < second for first, second in pairwise(gradients))  # type: ignore[operator]
 
 
+def test_on_data_every_layer_has_its_own_gradient(tmp_path: Path) -> None:
+    """Not the one of another layer that lies in the same memory."""
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "data.npz",
+        images=rng.integers(0, 256, (60, 6, 6), dtype=np.uint8),
+        labels=np.arange(60) % 3,
+    )
+    found = diagnose(spec(tmp_path, stack("sigmoid", 5), f"data.train={tmp_path / 'data.npz'}"), threads=1, steps=0)
+    gradients = [layer.output_gradient for layer in found.snapshots[0].layers]
+    assert None not in gradients
+    assert len(set(gradients)) == len(gradients)
+    linear = [layer.output_gradient for layer in found.snapshots[0].layers if layer.type == "linear"]
+    assert all(first < second for first, second in pairwise(linear))  # type: ignore[operator]
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_ten_of_others_do_not(tmp_path: Path, activation: str) -> None:
     found = diagnose(spec(tmp_path, stack(activation, 10)), threads=1, steps=3)
