@@ -18,7 +18,13 @@ from typing import Any
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
-from cnncli._fast import _cpu  # type: ignore[attr-defined]
+try:
+    from cnncli._fast import _cpu  # type: ignore[attr-defined]
+except ImportError as error:
+    raise ImportError(
+        f"the kernels in {os.path.dirname(__file__)} are not compiled: in a checkout run `make build`, "
+        "or start Python in another folder to use the installed package"
+    ) from error
 
 PRECISIONS = {"float32": "float", "float64": "double"}
 
