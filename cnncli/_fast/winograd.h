@@ -1,14 +1,15 @@
-/* The transforms of Winograd's convolution on six points (0, 1, -1, 2, -2, infinity), on whole vectors.
+/* The transforms of Winograd's convolution, on whole vectors: 4 x 4 outputs of a kernel of 3 x 3 or 5 x 5 taps.
  *
- * A product of two polynomials of degree 5 in all is known from its values at six points, so m outputs of a kernel of k
- * taps with m + k = 7 take 6 multiplications: F(4, 3) and F(2, 5), in two dimensions 36 instead of 144 and 100. All
- * transforms come from one Vandermonde matrix E of the points, E[j][i] = p_j^i:
+ * A product of polynomials is known from its values at as many points as it has coefficients, so 4 outputs of a kernel of k
+ * taps take k + 3 multiplications: F(4, 3) on the points 0, 1, -1, 2, -2, infinity, F(4, 5) on those and 1/2, -1/2; in two
+ * dimensions 36 instead of 144, and 64 instead of 400. All transforms come from one Vandermonde matrix E of the points,
+ * E[j][i] = p_j^i:
  *
- *     outputs y = E_m^T (N^-1 E_k w . B^T x),   gradient of the weights dw = E_k^T N^-1 (E_m dy . B^T x)
+ *     outputs y = E_4^T (N^-1 E_k w . B^T x),   gradient of the weights dw = E_k^T N^-1 (E_4 dy . B^T x)
  *
- * with B^T below and N the derivatives of the points' polynomial, so that `at_points` (E), `from_points` (E^T) and `data`
- * (B^T) serve all three passes; N^-1 stays on the side of the weights. Elements of a vector are images in forward passes,
- * channels in the gradient of the weights.
+ * with the polynomials of the points but one as the rows of B^T and their values at that one as N, so that `at_points` (E),
+ * `from_points` (E^T) and `data` (B^T) serve all three passes; N^-1 stays on the side of the weights. Elements of a vector
+ * are images in forward passes, channels in the gradient of the weights.
  *
  * References
  * a) Winograd, Arithmetic Complexity of Computations, SIAM 1980.
@@ -23,7 +24,8 @@
  * whether it ends cut at 0. */
 enum { OUTPUT_ZERO = 0, OUTPUT_Y = 2, OUTPUT_RECTIFY = 4 };
 
-#define POINTS 6
+#define POINTS 8 /* at most */
+#define OUTPUTS 4 /* of a tile, in each direction */
 
 #define REAL float
 #define WIDTH VECTOR_BYTES
@@ -63,156 +65,188 @@ enum { OUTPUT_ZERO = 0, OUTPUT_Y = 2, OUTPUT_RECTIFY = 4 };
 #define V ((int)(WIDTH / sizeof(REAL)))
 
 /* e = E g for a polynomial of `count` coefficients */
-ALWAYS_INLINE void NAME(at_points)(const VEC *g, int count, VEC *e) {
-    VEC even = g[0], odd = g[1], even2 = g[0], odd2 = 2 * g[1];
-    if (count > 2) even += g[2], even2 += 4 * g[2];
-    if (count > 3) odd += g[3], odd2 += 8 * g[3];
-    if (count > 4) even += g[4], even2 += 16 * g[4];
+ALWAYS_INLINE void NAME(at_points)(const VEC *g, int count, int points, VEC *e) {
+    VEC even = g[0] + g[2], odd = g[1], even2 = g[0] + 4 * g[2], odd2 = 2 * g[1];
+    VEC even3 = g[0] + (REAL)0.25 * g[2], odd3 = (REAL)0.5 * g[1];
+    if (count > 3) odd += g[3], odd2 += 8 * g[3], odd3 += (REAL)0.125 * g[3];
+    if (count > 4) even += g[4], even2 += 16 * g[4], even3 += (REAL)0.0625 * g[4];
     e[0] = g[0];
     e[1] = even + odd;
     e[2] = even - odd;
     e[3] = even2 + odd2;
     e[4] = even2 - odd2;
-    e[5] = g[count - 1];
+    if (points == 8) e[5] = even3 + odd3, e[6] = even3 - odd3;
+    e[points - 1] = g[count - 1];
 }
 
 /* y = E^T e, `count` coefficients */
-ALWAYS_INLINE void NAME(from_points)(const VEC *e, int count, VEC *y) {
+ALWAYS_INLINE void NAME(from_points)(const VEC *e, int count, int points, VEC *y) {
     const VEC sum = e[1] + e[2], difference = e[1] - e[2], sum2 = e[3] + e[4], difference2 = e[3] - e[4];
     y[0] = e[0] + sum + sum2;
     y[1] = difference + 2 * difference2;
-    if (count > 2) y[2] = sum + 4 * sum2;
+    y[2] = sum + 4 * sum2;
     if (count > 3) y[3] = difference + 8 * difference2;
     if (count > 4) y[4] = sum + 16 * sum2;
-    y[count - 1] += e[5];
-}
-
-/* t = B^T d */
-ALWAYS_INLINE void NAME(data)(const VEC *d, VEC *t) {
-    const VEC a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = d[3] - d[1];
-    t[0] = (d[4] - 5 * d[2]) + 4 * d[0]; /* each product goes into the sum that takes it: a fused multiply-add */
-    t[1] = a + b;
-    t[2] = a - b;
-    t[3] = c + 2 * e;
-    t[4] = c - 2 * e;
-    t[5] = (d[5] - 5 * d[3]) + 4 * d[1];
-}
-
-ALWAYS_INLINE REAL NAME(scale)(int i, int j) {
-    const REAL inverse[POINTS] = {(REAL)1 / 4, (REAL)-1 / 6, (REAL)-1 / 6, (REAL)1 / 24, (REAL)1 / 24, 1};
-    return inverse[i] * inverse[j];
-}
-
-/* t[e * step] = the transform of the 6 x 6 samples at x */
-OWN_FUNCTION void NAME(winograd_data)(const REAL *x, ptrdiff_t row, ptrdiff_t pixel, REAL *t, ptrdiff_t step) {
-    VEC half[POINTS][POINTS];
-    UNROLL for (int j = 0; j < POINTS; j++) {
-        VEC d[POINTS], column[POINTS];
-        UNROLL for (int i = 0; i < POINTS; i++) d[i] = *(const VEC *)(x + i * row + j * pixel);
-        NAME(data)(d, column);
-        UNROLL for (int i = 0; i < POINTS; i++) half[i][j] = column[i];
+    if (points == 8) {
+        const VEC sum3 = e[5] + e[6], difference3 = e[5] - e[6];
+        y[0] += sum3;
+        y[1] += (REAL)0.5 * difference3;
+        y[2] += (REAL)0.25 * sum3;
+        if (count > 3) y[3] += (REAL)0.125 * difference3;
+        if (count > 4) y[4] += (REAL)0.0625 * sum3;
     }
-    UNROLL for (int i = 0; i < POINTS; i++) {
+    y[count - 1] += e[points - 1];
+}
+
+/* t = B^T d; each product goes into the sum that takes it, a fused multiply-add */
+ALWAYS_INLINE void NAME(data)(const VEC *d, int points, VEC *t) {
+    if (points == 6) {
+        const VEC a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = d[3] - d[1];
+        t[0] = (d[4] - 5 * d[2]) + 4 * d[0];
+        t[1] = a + b;
+        t[2] = a - b;
+        t[3] = c + 2 * e;
+        t[4] = c - 2 * e;
+        t[5] = (d[5] - 5 * d[3]) + 4 * d[1];
+    } else {
+        const VEC a = (d[2] + d[6]) - (REAL)4.25 * d[4], b = (d[1] + d[5]) - (REAL)4.25 * d[3];
+        const VEC c = (d[6] - (REAL)1.25 * d[4]) + (REAL)0.25 * d[2], e = (2 * d[5] - (REAL)2.5 * d[3]) + (REAL)0.5 * d[1];
+        const VEC f = (d[6] - 5 * d[4]) + 4 * d[2], g = ((REAL)0.5 * d[5] - (REAL)2.5 * d[3]) + 2 * d[1];
+        t[0] = (d[6] - d[0]) + (REAL)5.25 * (d[2] - d[4]);
+        t[1] = a + b;
+        t[2] = a - b;
+        t[3] = c + e;
+        t[4] = c - e;
+        t[5] = f + g;
+        t[6] = f - g;
+        t[7] = (d[7] - d[1]) + (REAL)5.25 * (d[3] - d[5]);
+    }
+}
+
+/* N^-1 of row i and column j */
+ALWAYS_INLINE REAL NAME(scale)(int points, int i, int j) {
+    const REAL six[6] = {(REAL)1 / 4, (REAL)-1 / 6, (REAL)-1 / 6, (REAL)1 / 24, (REAL)1 / 24, 1};
+    const REAL eight[8] = {-1, (REAL)-2 / 9, (REAL)-2 / 9, (REAL)1 / 90, (REAL)1 / 90, (REAL)32 / 45, (REAL)32 / 45, 1};
+    return points == 6 ? six[i] * six[j] : eight[i] * eight[j];
+}
+
+ALWAYS_INLINE void NAME(samples)(const REAL *x, ptrdiff_t row, ptrdiff_t pixel, int points, REAL *t, ptrdiff_t step) {
+    VEC half[POINTS][POINTS];
+    UNROLL for (int j = 0; j < points; j++) {
+        VEC d[POINTS], column[POINTS];
+        UNROLL for (int i = 0; i < points; i++) d[i] = *(const VEC *)(x + i * row + j * pixel);
+        NAME(data)(d, points, column);
+        UNROLL for (int i = 0; i < points; i++) half[i][j] = column[i];
+    }
+    UNROLL for (int i = 0; i < points; i++) {
         VEC line[POINTS];
-        NAME(data)(half[i], line);
-        UNROLL for (int j = 0; j < POINTS; j++) *(VEC *)(t + (POINTS * i + j) * step) = line[j];
+        NAME(data)(half[i], points, line);
+        UNROLL for (int j = 0; j < points; j++) *(VEC *)(t + (points * i + j) * step) = line[j];
     }
 }
 
 /* t[e * step] = the values of count x count coefficients at the points */
-ALWAYS_INLINE void NAME(spread)(const REAL *g, ptrdiff_t row, ptrdiff_t pixel, int count, int scaled, REAL *t,
+ALWAYS_INLINE void NAME(spread)(const REAL *g, ptrdiff_t row, ptrdiff_t pixel, int count, int points, int scaled, REAL *t,
                                 ptrdiff_t step) {
     VEC half[POINTS][POINTS];
     UNROLL for (int j = 0; j < count; j++) {
         VEC c[POINTS], column[POINTS];
         UNROLL for (int i = 0; i < count; i++) c[i] = *(const VEC *)(g + i * row + j * pixel);
-        NAME(at_points)(c, count, column);
-        UNROLL for (int i = 0; i < POINTS; i++) half[i][j] = column[i];
+        NAME(at_points)(c, count, points, column);
+        UNROLL for (int i = 0; i < points; i++) half[i][j] = column[i];
     }
-    UNROLL for (int i = 0; i < POINTS; i++) {
+    UNROLL for (int i = 0; i < points; i++) {
         VEC line[POINTS];
-        NAME(at_points)(half[i], count, line);
-        UNROLL for (int j = 0; j < POINTS; j++) {
-            if (scaled) line[j] *= NAME(scale)(i, j);
-            *(VEC *)(t + (POINTS * i + j) * step) = line[j];
+        NAME(at_points)(half[i], count, points, line);
+        UNROLL for (int j = 0; j < points; j++) {
+            if (scaled) line[j] *= NAME(scale)(points, i, j);
+            *(VEC *)(t + (points * i + j) * step) = line[j];
         }
     }
 }
 
 /* result[i][j] = count x count coefficients from their values t[e * step] at the points */
-ALWAYS_INLINE void NAME(collect)(const REAL *t, ptrdiff_t step, int count, int scaled, VEC result[POINTS][POINTS]) {
+ALWAYS_INLINE void NAME(collect)(const REAL *t, ptrdiff_t step, int count, int points, int scaled,
+                                 VEC result[POINTS][POINTS]) {
     VEC half[POINTS][POINTS];
-    UNROLL for (int j = 0; j < POINTS; j++) {
+    UNROLL for (int j = 0; j < points; j++) {
         VEC e[POINTS], column[POINTS];
-        UNROLL for (int i = 0; i < POINTS; i++) {
-            e[i] = *(const VEC *)(t + (POINTS * i + j) * step);
-            if (scaled) e[i] *= NAME(scale)(i, j);
+        UNROLL for (int i = 0; i < points; i++) {
+            e[i] = *(const VEC *)(t + (points * i + j) * step);
+            if (scaled) e[i] *= NAME(scale)(points, i, j);
         }
-        NAME(from_points)(e, count, column);
+        NAME(from_points)(e, count, points, column);
         UNROLL for (int i = 0; i < count; i++) half[i][j] = column[i];
     }
-    UNROLL for (int i = 0; i < count; i++) NAME(from_points)(half[i], count, result[i]);
+    UNROLL for (int i = 0; i < count; i++) NAME(from_points)(half[i], count, points, result[i]);
 }
 
-ALWAYS_INLINE void NAME(output)(const REAL *t, ptrdiff_t step, int count, REAL *y, ptrdiff_t row, ptrdiff_t pixel,
+ALWAYS_INLINE void NAME(output)(const REAL *t, ptrdiff_t step, int points, REAL *y, ptrdiff_t row, ptrdiff_t pixel,
                                 int rows, int columns, const REAL *bias, int start) {
     VEC result[POINTS][POINTS];
     const int rectified = start & OUTPUT_RECTIFY, held = (start & ~OUTPUT_RECTIFY) == OUTPUT_Y;
     const REAL first = bias ? *bias : 0;
-    NAME(collect)(t, step, count, 0, result);
+    NAME(collect)(t, step, OUTPUTS, points, 0, result);
     if (held) {
-        UNROLL for (int i = 0; i < count; i++) {
-            UNROLL for (int j = 0; j < count; j++) {
+        UNROLL for (int i = 0; i < OUTPUTS; i++) {
+            UNROLL for (int j = 0; j < OUTPUTS; j++) {
                 if (i < rows && j < columns) result[i][j] += *(const VEC *)(y + i * row + j * pixel);
             }
         }
     }
-    UNROLL for (int i = 0; i < count; i++) {
-        UNROLL for (int j = 0; j < count; j++) {
+    UNROLL for (int i = 0; i < OUTPUTS; i++) {
+        UNROLL for (int j = 0; j < OUTPUTS; j++) {
             const VEC value = result[i][j] + first;
             result[i][j] = rectified ? NAME(rectify)(value) : value;
         }
     }
-    if (rows >= count && columns >= count) {
-        UNROLL for (int i = 0; i < count; i++) {
-            UNROLL for (int j = 0; j < count; j++) *(VEC *)(y + i * row + j * pixel) = result[i][j];
+    if (rows >= OUTPUTS && columns >= OUTPUTS) {
+        UNROLL for (int i = 0; i < OUTPUTS; i++) {
+            UNROLL for (int j = 0; j < OUTPUTS; j++) *(VEC *)(y + i * row + j * pixel) = result[i][j];
         }
     } else { /* a tile that hangs over the edge */
-        for (int i = 0; i < count && i < rows; i++) {
-            for (int j = 0; j < count && j < columns; j++) *(VEC *)(y + i * row + j * pixel) = result[i][j];
+        for (int i = 0; i < OUTPUTS && i < rows; i++) {
+            for (int j = 0; j < OUTPUTS && j < columns; j++) *(VEC *)(y + i * row + j * pixel) = result[i][j];
         }
     }
 }
 
-/* The values of a kernel of 3 x 3 or 5 x 5 weights, with N^-1 */
-OWN_FUNCTION void NAME(winograd_weights)(int kernel, const REAL *w, ptrdiff_t tap, REAL *t, ptrdiff_t step) {
-    if (kernel == 3) NAME(spread)(w, 3 * tap, tap, 3, 1, t, step);
-    else NAME(spread)(w, 5 * tap, tap, 5, 1, t, step);
+/* t[e * step] = the values of the samples of a tile at x */
+OWN_FUNCTION void NAME(winograd_data)(int kernel, const REAL *x, ptrdiff_t row, ptrdiff_t pixel, REAL *t,
+                                      ptrdiff_t step) {
+    if (kernel == 3) NAME(samples)(x, row, pixel, 6, t, step);
+    else NAME(samples)(x, row, pixel, 8, t, step);
 }
 
-/* The values of a tile of the output's gradient: 4 x 4 for a kernel of 3 x 3, 2 x 2 for one of 5 x 5 */
+/* The values of a kernel, with N^-1 */
+OWN_FUNCTION void NAME(winograd_weights)(int kernel, const REAL *w, ptrdiff_t tap, REAL *t, ptrdiff_t step) {
+    if (kernel == 3) NAME(spread)(w, 3 * tap, tap, 3, 6, 1, t, step);
+    else NAME(spread)(w, 5 * tap, tap, 5, 8, 1, t, step);
+}
+
+/* The values of a tile of the output's gradient */
 OWN_FUNCTION void NAME(winograd_gradient)(int kernel, const REAL *dy, ptrdiff_t row, ptrdiff_t pixel, REAL *t,
                                           ptrdiff_t step) {
-    if (kernel == 3) NAME(spread)(dy, row, pixel, 4, 0, t, step);
-    else NAME(spread)(dy, row, pixel, 2, 0, t, step);
+    if (kernel == 3) NAME(spread)(dy, row, pixel, OUTPUTS, 6, 0, t, step);
+    else NAME(spread)(dy, row, pixel, OUTPUTS, 8, 0, t, step);
 }
 
 /* A tile of the output, its first `rows` x `columns` samples */
 OWN_FUNCTION void NAME(winograd_output)(int kernel, const REAL *t, ptrdiff_t step, REAL *y, ptrdiff_t row,
                                         ptrdiff_t pixel, int rows, int columns, const REAL *bias, int start) {
-    if (kernel == 3) NAME(output)(t, step, 4, y, row, pixel, rows, columns, bias, start);
-    else NAME(output)(t, step, 2, y, row, pixel, rows, columns, bias, start);
+    if (kernel == 3) NAME(output)(t, step, 6, y, row, pixel, rows, columns, bias, start);
+    else NAME(output)(t, step, 8, y, row, pixel, rows, columns, bias, start);
 }
 
 /* The gradient of the weights, at distance `tap` */
 OWN_FUNCTION void NAME(winograd_weight_gradient)(int kernel, const REAL *t, ptrdiff_t step, REAL *dw, ptrdiff_t tap) {
     VEC result[POINTS][POINTS];
     if (kernel == 3) {
-        NAME(collect)(t, step, 3, 1, result);
+        NAME(collect)(t, step, 3, 6, 1, result);
         UNROLL for (int k = 0; k < 9; k++) *(VEC *)(dw + k * tap) = result[k / 3][k % 3];
     } else {
-        NAME(collect)(t, step, 5, 1, result);
-        UNROLL for (int k = 0; k < 25; k++) *(VEC *)(dw + k * tap) = result[k / 5][k % 5];
+        NAME(collect)(t, step, 5, 8, 1, result);
+        for (int k = 0; k < 25; k++) *(VEC *)(dw + k * tap) = result[k / 5][k % 5];
     }
 }
 

@@ -1,9 +1,9 @@
 """Convolution by Winograd's transforms (winograd.h): kernels of 3x3 and 5x5, stride 1, in all three passes.
 
 Design
-a) A piece of work is a few neighbouring tiles of one block: their 6x6 samples of all input maps are transformed, the 36
-   products of matrices run on the register tile of convolution, and the results are transformed back, all in the
-   second-level cache. The transformed weights are made once per call.
+a) A piece of work is a few neighbouring tiles of one block: their 6x6 samples (8x8 for 5x5) of all input maps are
+   transformed, the 36 (64) products of matrices run on the register tile of convolution, and the results are transformed
+   back, all in the second-level cache. The transformed weights are made once per call.
 b) The gradient of the input is the same walk over the output's gradient, with the maps' roles exchanged and the kernel
    turned.
 c) The gradient of the weights sums over images, so its matrices have images along the sum: samples are transposed in
@@ -26,7 +26,7 @@ from cnncli._fast._reduce cimport add_blocks
 from cnncli._fast._transpose cimport transpose
 from cnncli._fast._types cimport real
 from cnncli._fast._winograd cimport (
-    LINE, MAPS_AT_ONCE, POINTS, PRODUCTS, WIDEST, data, gradient, gradient_size, output, padded, pass_size, tiles_at_once,
+    LINE, MAPS_AT_ONCE, OUTPUTS, WIDEST, data, gradient, gradient_size, output, padded, pass_size, products, tiles_at_once,
     tiles_of, weight_gradient, weights, weights_size,
 )
 
@@ -34,14 +34,14 @@ from cnncli._fast._winograd cimport (
 def scratch_size(w_shape, int in_size, int out_size, int blocks, int lanes, int threads):
     """Elements of scratch that any of the three passes needs; `in_size`, `out_size` are the columns of the two maps."""
     cdef int outputs = w_shape[0], inputs = w_shape[1], kernel = w_shape[2]
-    return max(pass_size(outputs, inputs, lanes, tiles_of(out_size, kernel), threads),
-               pass_size(inputs, outputs, lanes, tiles_of(in_size, kernel), threads),
-               gradient_size(outputs, inputs, kernel, lanes, tiles_of(out_size, kernel), blocks, threads))
+    return max(pass_size(outputs, inputs, kernel, lanes, tiles_of(out_size), threads),
+               pass_size(inputs, outputs, kernel, lanes, tiles_of(in_size), threads),
+               gradient_size(outputs, inputs, kernel, lanes, tiles_of(out_size), blocks, threads))
 
 
 def index_size(w_shape, int in_size, int out_size):
     """Elements of integer scratch."""
-    return w_shape[0] + w_shape[1] + LANES * tiles_of(max(in_size, out_size), w_shape[2]) + TILE
+    return w_shape[0] + w_shape[1] + LANES * tiles_of(max(in_size, out_size)) + TILE
 
 
 cdef void transform_weights(const real *w, ptrdiff_t w_output, ptrdiff_t w_input, bint turned, int outputs, int inputs,
@@ -49,6 +49,7 @@ cdef void transform_weights(const real *w, ptrdiff_t w_output, ptrdiff_t w_input
     """transformed = [tile of outputs][e][input][output within the tile]; `work` has room for one tile per thread."""
     cdef ptrdiff_t longest = padded(TILE * inputs, WIDEST), step
     cdef int t, c, o, k, first, size, taps = kernel * kernel, length = vector_length(transformed, LANES)
+    cdef int values = products(kernel)
     cdef ptrdiff_t i
     cdef real *g
     cdef const real *source
@@ -67,7 +68,7 @@ cdef void transform_weights(const real *w, ptrdiff_t w_output, ptrdiff_t w_input
                 g[k * step + i] = 0
         i = 0
         while i < step:
-            weights(LANES, kernel, g + i, step, transformed + t * PRODUCTS * longest + i, step)
+            weights(LANES, kernel, g + i, step, transformed + t * values * longest + i, step)
             i = i + length
 
 
@@ -75,16 +76,16 @@ cdef void convolve(Grid g, const real *x, ptrdiff_t x_map, const real *w, ptrdif
                    bint turned, int kernel, int outputs, int inputs, real *y, ptrdiff_t y_map, const real *bias,
                    int start, real *scratch, int32_t *index, int threads) noexcept nogil:
     """y = start + the correlation of x with the kernels w; rows and columns of the grid are those of y."""
-    cdef int size = 7 - kernel, tiles_h = part_count(g.rows, size), tiles_w = part_count(g.columns, size)
-    cdef int at_once = tiles_at_once(outputs + inputs, g.lanes, tiles_w), groups = part_count(tiles_w, at_once)
+    cdef int size = OUTPUTS, tiles_h = part_count(g.rows, size), tiles_w = part_count(g.columns, size)
+    cdef int at_once = tiles_at_once(outputs + inputs, kernel, g.lanes, tiles_w), groups = part_count(tiles_w, at_once)
     cdef ptrdiff_t n = at_once * g.lanes, longest = padded(TILE * inputs, WIDEST)
     cdef ptrdiff_t x_step = inputs * n + LINE, y_step = outputs * n + LINE
     cdef real *transformed = scratch
-    cdef real *work = transformed + weights_size(outputs, inputs)
+    cdef real *work = transformed + weights_size(outputs, inputs, kernel)
     cdef real *matrices = work + threads * padded(25 * longest, WIDEST)
     cdef int32_t *x_off = index
     cdef int32_t *y_off = index + inputs
-    cdef int length = vector_length(y, g.lanes), vectors = g.lanes // length
+    cdef int length = vector_length(y, g.lanes), vectors = g.lanes // length, values = products(kernel)
     cdef int piece, b, i, j, j0, j1, c, o, e, t, l, first, count
     cdef real *tx
     cdef real *ty
@@ -98,19 +99,20 @@ cdef void convolve(Grid g, const real *x, ptrdiff_t x_map, const real *w, ptrdif
         i = piece // groups % tiles_h
         j0 = part_start(tiles_w, at_once, piece % groups)
         j1 = part_start(tiles_w, at_once, piece % groups + 1)
-        tx = matrices + threadid() * PRODUCTS * (x_step + y_step)
-        ty = tx + PRODUCTS * x_step
+        tx = matrices + threadid() * values * (x_step + y_step)
+        ty = tx + values * x_step
         for c in range(inputs):
             for j in range(j0, j1):
                 for l in range(vectors):
-                    data(g.lanes, x + b * g.x_block + c * x_map + i * size * g.x_row + j * size * g.x_pixel + l * length,
+                    data(g.lanes, kernel,
+                         x + b * g.x_block + c * x_map + i * size * g.x_row + j * size * g.x_pixel + l * length,
                          g.x_row, g.x_pixel, tx + c * n + (j - j0) * g.lanes + l * length, x_step)
-        for e in range(PRODUCTS):
+        for e in range(values):
             for t in range(part_count(outputs, TILE)):
                 first = part_start(outputs, TILE, t)
                 count = part_start(outputs, TILE, t + 1) - first
                 tile_run(count, (j1 - j0) * vectors, g.lanes,
-                         transformed + t * PRODUCTS * longest + e * padded(count * inputs, WIDEST), count, x_off, inputs,
+                         transformed + t * values * longest + e * padded(count * inputs, WIDEST), count, x_off, inputs,
                          tx + e * x_step, length, ty + e * y_step, y_off + first, length, <const real *>NULL, START_ZERO)
         for o in range(outputs):
             for j in range(j0, j1):
@@ -124,7 +126,7 @@ cdef void convolve(Grid g, const real *x, ptrdiff_t x_map, const real *w, ptrdif
 cdef int check(const Py_ssize_t *x, const Py_ssize_t *y, int rows, int columns, const Py_ssize_t *w, int inputs,
                int outputs, int blocks) except -1:
     """Whether `x` (with its border) holds all tiles of an output of rows x columns, and the numbers of maps agree."""
-    cdef int kernel = <int>w[2], size = 7 - <int>w[2]
+    cdef int kernel = <int>w[2], size = OUTPUTS
     if kernel not in (3, 5) or w[3] != kernel:
         raise ValueError("winograd2d: kernels have 3x3 or 5x5 taps")
     if (x[1] != inputs or y[1] != outputs or min(x[0], y[0]) < blocks
@@ -180,7 +182,7 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
 
 cdef void transposed_values(const real *x, const int32_t *map_off, ptrdiff_t row, ptrdiff_t pixel, int maps, int lanes,
                             int kernel, int samples, real *t, ptrdiff_t t_row, ptrdiff_t step, real *work) noexcept nogil:
-    """t[e][lane][map] = the values of one tile, of the input (6 samples a side) or of the output's gradient (fewer)."""
+    """t[e][lane][map] = the values of one tile, of the input (kernel + 3 samples a side) or of the output's gradient (4)."""
     cdef int length = vector_length(x, lanes), m, l, i, j
     cdef ptrdiff_t sample = length * length
     for m in range(part_count(maps, length)):
@@ -190,8 +192,8 @@ cdef void transposed_values(const real *x, const int32_t *map_off, ptrdiff_t row
                     transpose(lanes, x + i * row + j * pixel + l * length, map_off + m * length,
                               min(length, maps - m * length), work + (i * samples + j) * sample, length)
             for i in range(length):
-                if samples == POINTS:
-                    data(lanes, work + i * length, samples * sample, sample,
+                if samples == kernel + 3:
+                    data(lanes, kernel, work + i * length, samples * sample, sample,
                          t + (l * length + i) * t_row + m * length, step)
                 else:
                     gradient(lanes, kernel, work + i * length, samples * sample, sample,
@@ -207,7 +209,8 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
     begins behind the first `frame_h` rows and `frame_w` columns of `dy`, and zeros stand behind it up to whole tiles.
     """
     cdef int lanes = lanes_of(x.shape, x.strides, dy.shape, dy.strides, sizeof(real))
-    cdef int outputs = dw.shape[0], inputs = dw.shape[1], kernel = dw.shape[2], size = 7 - <int>dw.shape[2]
+    cdef int outputs = dw.shape[0], inputs = dw.shape[1], kernel = dw.shape[2], size = OUTPUTS
+    cdef int values = products(kernel)
     cdef int tiles_h = part_count(rows, size), tiles_w = part_count(columns, size)
     check(x.shape, dy.shape, rows, columns, dw.shape, inputs, outputs, blocks)
     if dy.shape[2] < frame_h + tiles_h * size or dy.shape[3] < frame_w + tiles_w * size:
@@ -217,12 +220,12 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
     cdef ptrdiff_t y_block = dy.strides[0] // item, y_map = dy.strides[1] // item, y_row = dy.strides[2] // item
     cdef int c_parts = part_count(inputs, MAPS_AT_ONCE), o_parts = part_count(outputs, MAPS_AT_ONCE)
     cdef ptrdiff_t o_row = padded(min(outputs, MAPS_AT_ONCE), WIDEST), c_row = padded(min(inputs, MAPS_AT_ONCE), WIDEST)
-    cdef int at_once = tiles_at_once(o_row + c_row, lanes, tiles_w), groups = part_count(tiles_w, at_once)
+    cdef int at_once = tiles_at_once(o_row + c_row, kernel, lanes, tiles_w), groups = part_count(tiles_w, at_once)
     cdef ptrdiff_t n = at_once * lanes, x_step = n * c_row + LINE, y_step = n * o_row + LINE, s_step = c_row * o_row + LINE
     cdef ptrdiff_t all_outputs = padded(outputs, WIDEST), block = inputs * kernel * kernel * all_outputs
     cdef real *partial = &scratch[0]
     cdef real *matrices = partial + blocks * block
-    cdef ptrdiff_t per_thread = PRODUCTS * (x_step + y_step + s_step + WIDEST * WIDEST)
+    cdef ptrdiff_t per_thread = values * (x_step + y_step + s_step + WIDEST * WIDEST)
     cdef int32_t *y_off = &index[0]
     cdef int32_t *s_off = y_off + n
     cdef int32_t *x_off = s_off + TILE
@@ -251,9 +254,9 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
             o0 = piece % o_parts * MAPS_AT_ONCE
             o1 = min(outputs, o0 + MAPS_AT_ONCE)
             tx = matrices + threadid() * per_thread
-            ty = tx + PRODUCTS * x_step
-            sums = ty + PRODUCTS * y_step
-            work = sums + PRODUCTS * s_step
+            ty = tx + values * x_step
+            sums = ty + values * y_step
+            work = sums + values * s_step
             start = START_ZERO
             for i in range(tiles_h):
                 for t in range(groups):
@@ -261,12 +264,12 @@ def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, r
                     j1 = part_start(tiles_w, at_once, t + 1)
                     for j in range(j0, j1):
                         transposed_values(x0 + b * x_block + i * size * x_row + j * size * lanes, x_off + c0, x_row, lanes,
-                                          c1 - c0, lanes, kernel, POINTS, tx + (j - j0) * lanes * c_row, c_row,
+                                          c1 - c0, lanes, kernel, kernel + 3, tx + (j - j0) * lanes * c_row, c_row,
                                           x_step, work)
                         transposed_values(dy0 + b * y_block + i * size * y_row + j * size * lanes, dy_off + o0, y_row, lanes,
                                           o1 - o0, lanes, kernel, size, ty + (j - j0) * lanes * o_row, o_row,
                                           y_step, work)
-                    for e in range(PRODUCTS):
+                    for e in range(values):
                         for k in range(part_count(c1 - c0, TILE)):
                             first = part_start(c1 - c0, TILE, k)
                             count = part_start(c1 - c0, TILE, k + 1) - first

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from cnncli.layers.base import Buffers, Frame, Rectifies, Scratch
 
 Size = tuple[int, int]
+TILE = 4  # outputs of Winograd's tiles in each direction
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class Ragged(Algorithm):
 
 @dataclass(frozen=True)
 class Winograd(Algorithm):
-    """By tiles of 6x6 samples, for kernels of 3x3 (4x4 outputs a tile) and 5x5 (2x2 outputs)."""
+    """By tiles of 4x4 outputs, for kernels of 3x3 (36 products a tile) and 5x5 (64 products)."""
 
     window: Window
     shape: tuple[int, ...]
@@ -190,13 +191,12 @@ class Winograd(Algorithm):
     @classmethod
     def pays(cls, window: Window, inputs: int, outputs: int) -> bool:
         """Whether it is worth it: measured to win from 16 maps on, unless tiles hang far over small maps."""
-        return min(inputs, outputs) >= 16 and 2 * 36 * cls.tiles(window) <= window.products
+        return min(inputs, outputs) >= 16 and 2 * cls.multiplications(window) <= window.products
 
     @classmethod
-    def tiles(cls, window: Window) -> int:
-        """How many cover a map of the output."""
-        tile = 7 - window.kernel[0]
-        return -(-window.out[0] // tile) * -(-window.out[1] // tile)
+    def multiplications(cls, window: Window) -> int:
+        """Of the tiles that cover a map of the output, for each pair of maps."""
+        return (window.kernel[0] + 3) ** 2 * -(-window.out[0] // TILE) * -(-window.out[1] // TILE)
 
     def frames(self) -> tuple[Frame, Frame]:
         w = self.window
@@ -209,8 +209,7 @@ class Winograd(Algorithm):
 
     def _reach(self, size: int) -> int:
         """Samples that all tiles of `size` outputs read."""
-        tile = 7 - self.window.kernel[0]
-        return -(-size // tile) * tile + self.window.kernel[0] - 1
+        return -(-size // TILE) * TILE + self.window.kernel[0] - 1
 
     def scratch(self) -> Scratch:
         columns = self.window.size[1], self.window.out[1]
@@ -249,7 +248,7 @@ class Filled(Algorithm):
     @classmethod
     def pays(cls, window: Window, fill: float) -> bool:
         """Whether Winograd's products of a full table cost less than the direct ones of a part `fill`: measured."""
-        return 3 * 36 * Winograd.tiles(window) <= 2 * fill * window.products
+        return 3 * Winograd.multiplications(window) <= 2 * fill * window.products
 
     @property
     def _size(self) -> int:
