@@ -19,8 +19,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
 
 from cnncli._fast._microkernel cimport (
-    LANES, RECTIFY, START_Y, START_ZERO, TILE, Grid, lanes_of, part_count, part_start, tile_run,
-    vector_length,
+    LANES, RECTIFY, START_Y, START_ZERO, TILE, Grid, lanes_of, part_count, part_start, tile_run, vector_length,
 )
 from cnncli._fast._reduce cimport add_blocks
 from cnncli._fast._transpose cimport transpose
