@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cnncli import registry
 from cnncli.describe import describe
-from cnncli.schedules import SCHEDULES
 from cnncli.sections import DataSpec, Image, Normalize, TrainSpec
 
 HEAD = """# Config reference
@@ -44,6 +43,9 @@ batches, or whether the run was resumed.
 """
 
 
+PACKAGES = {"layers": "model: layers", "losses": "loss", "optimizers": "optimizer", "schedules": "schedule"}
+
+
 def section(title: str, cls: type, level: int = 3) -> str:
     """One heading, what the class says of itself, and a table of its options."""
     text = inspect.cleandoc(cls.__doc__ or "")
@@ -69,11 +71,9 @@ def reference() -> str:
     parts += [section("data.normalize", Normalize), "## train\n", section("train", TrainSpec)]
     parts.append(AUGMENT)
     parts += [section(name, registry.get("augmentations", name)) for name in registry.names("augmentations")]
-    for package, title in (("layers", "model: layers"), ("losses", "loss"), ("optimizers", "optimizer")):
+    for package, title in PACKAGES.items():
         parts.append(f"## {title}\n")
         parts += [section(name, registry.get(package, name)) for name in registry.names(package)]
-    parts.append("## schedule\n")
-    parts += [section(name, cls) for name, cls in SCHEDULES.items()]
     return "\n".join(parts)
 
 
