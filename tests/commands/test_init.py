@@ -66,6 +66,12 @@ def test_paths_start_from_the_config(cnn: Cnn, folder: Path) -> None:
     assert spec.load("sub/a.yaml").data.train == str(folder / "data")
 
 
+def test_a_schema_beside_it_is_named_for_editors(cnn: Cnn, folder: Path) -> None:
+    assert cnn("schema", "-o", "cnn.schema.json").code == 0
+    assert cnn("init", "data").out.startswith("# yaml-language-server: $schema=cnn.schema.json\n")
+    assert cnn("train", *QUICK).code == 0
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 9), (65, 66), (8, 300), (300, 200)])
 @pytest.mark.parametrize("colour", [False, True])
 def test_every_size_gets_a_network(cnn: Cnn, folder: Path, shape: tuple[int, int], colour: bool) -> None:
