@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from cnncli import __version__, _fast
 from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets.base import Dataset, Images, Source, open_data
-from cnncli.errors import CheckpointError, DataError, SpecError
+from cnncli.errors import CheckpointError, SpecError
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
@@ -21,6 +21,9 @@ from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
 from cnncli.splits import split
 from cnncli.training import Progress, Trainer
+
+if TYPE_CHECKING:
+    from cnncli.datasets._fit import Mode
 
 
 def evaluation_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
@@ -47,6 +50,8 @@ class Parts:
     classes : tuple of str
     size : (height, width)
     channels : int
+    fit : str
+        How images of another size are brought to `size`.
     """
 
     train: Dataset
@@ -55,6 +60,7 @@ class Parts:
     classes: tuple[str, ...]
     size: tuple[int, int]
     channels: int
+    fit: Mode
 
     @classmethod
     def open(cls, data: DataSpec) -> Parts:
@@ -75,14 +81,10 @@ class Parts:
         else:
             validation = data.validation or source.beside("validation")
         test = evaluation_part(data, source)
-        size = data.image.size if data.image else train.size
-        if size is None:
-            raise DataError(
-                f"{data.train}: the images differ in size; say what they are resized to: "
-                "data: {image: {size: [height, width], channels: 1 or 3}}"
-            )
-        channels = data.image.channels if data.image else train.channels
-        return cls(train, validation, test, train.class_names(data.classes), size, channels)
+        classes = train.class_names(data.classes)
+        if data.image:
+            return cls(train, validation, test, classes, data.image.size, data.image.channels, data.image.fit)
+        return cls(train, validation, test, classes, train.one_size(), train.channels, "resize")
 
     def load(self, seed: int) -> tuple[Images, Images | None]:
         """Decode the images for training and for validation."""
@@ -97,7 +99,7 @@ class Parts:
         return None if self.test is None else self._load(self.test)
 
     def _load(self, part: Dataset, indices: np.ndarray | None = None) -> Images:
-        return part.load(self.size, self.channels, self.classes, indices)
+        return part.load(self.size, self.channels, self.classes, indices, self.fit)
 
 
 class Experiment:
@@ -176,7 +178,7 @@ class Experiment:
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
                 f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
             )
-        if meta["preprocessing"] != self.preprocessing.to_dict():
+        if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:
             raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
         self.network.load(stored.arrays)
         self.trainer.load_slots(stored.arrays)
@@ -210,7 +212,7 @@ def _preprocessing(data: DataSpec, parts: Parts, train: Images) -> Preprocessing
         mean, std = _per_channel(data.normalize.mean, channels), _per_channel(data.normalize.std, channels)
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
-    return Preprocessing(parts.size, channels, mean, std)
+    return Preprocessing(parts.size, channels, mean, std, parts.fit)
 
 
 def _per_channel(value: float | tuple[float, ...], channels: int) -> tuple[float, ...]:

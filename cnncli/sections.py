@@ -20,6 +20,11 @@ class Image:
 
     size: Pair = field(at_least(1), doc="height and width in pixels")
     channels: int = field(one_of(1, 3), doc="1 is grey, 3 is colour")
+    fit: Literal["resize", "crop", "pad", "letterbox"] = field(
+        default="resize",
+        doc="how images of another size are brought to it: stretched; scaled and cut to its proportions; set on black "
+        "without being scaled; scaled as a whole, with black bars",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

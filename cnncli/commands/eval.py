@@ -52,7 +52,7 @@ def command(
 
     model = load_model(checkpoint, threads)
     part = part_to_test(model, data)
-    images = part.load(model.preprocessing.size, model.preprocessing.channels, model.classes)
+    images = model.preprocessing.load(part, model.classes)
     found = evaluate(model.network(batch_size), model.preprocessing, images.images, images.labels)
     if predictions:
         from cnncli.commands._output import write_output
