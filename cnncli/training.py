@@ -69,7 +69,7 @@ class Trainer:
     Raises
     ------
     SpecError
-        A group of parameters is empty.
+        A group of parameters is empty, or nothing is left to train.
     """
 
     def __init__(
@@ -246,4 +246,6 @@ def _factors(groups: Sequence[Group], segments: Segments) -> tuple[np.ndarray, n
             )
         rates[concerned] *= group.lr_factor
         decays[concerned] *= group.decay_factor
+    if segments.size and not rates.any():
+        raise SpecError("there is nothing to train: all parameters are frozen or have lr_factor 0")
     return rates, decays

@@ -132,6 +132,13 @@ def test_a_group_without_parameters_is_an_error() -> None:
         trainer(groups=(Group(match="conv*.bais"),))
 
 
+def test_nothing_to_train_is_an_error() -> None:
+    with pytest.raises(SpecError, match="all parameters are frozen or have lr_factor 0"):
+        trainer(model=[{**linear(CLASSES), "frozen": True}])
+    with pytest.raises(SpecError, match="there is nothing to train"):
+        trainer(groups=(Group(match="*", lr_factor=0),))
+
+
 # --- moving average
 
 
