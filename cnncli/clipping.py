@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
 from cnncli.network import Network
@@ -13,30 +10,34 @@ from cnncli.sections import Clip
 CHUNK = 16384  # elements behind each partial sum of the kernel
 
 
-def clipping(clip: Clip | None, network: Network, rates: np.ndarray) -> Callable[[np.ndarray], None]:
-    """What clips a gradient of the whole network in place.
+class Clipping:
+    """Cuts each number of a network's gradient to the largest magnitude, then scales all to the largest norm.
 
     The norm is that of all tensors whose rate is not 0, added up in double precision and in one order; larger ones are
     scaled by ``max / (norm + 1e-6)``.
+
+    Parameters
+    ----------
+    limits : Clip
+    network : Network
+    rates : ndarray of float64
+        Factor of each tensor on the learning rate.
 
     References
     ----------
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
     """
-    if clip is None:
-        return lambda grad: None
-    if clip.value is not None:
-        return partial(_cut, clip.value)
-    assert clip.norm is not None
-    sums = np.zeros(-(-network.segments.size // CHUNK))
-    return partial(_scale, clip.norm, network, rates, sums)
 
+    def __init__(self, limits: Clip, network: Network, rates: np.ndarray) -> None:
+        self._limits, self._network, self._rates = limits, network, rates
+        self._sums = np.zeros(-(-network.segments.size // CHUNK))
 
-def _cut(limit: float, grad: np.ndarray) -> None:
-    np.clip(grad, -limit, limit, out=grad)
-
-
-def _scale(limit: float, network: Network, rates: np.ndarray, sums: np.ndarray, grad: np.ndarray) -> None:
-    norm = network.kernels.update.norm(grad, network.segments.ends, rates, sums, network.threads)
-    if not norm + 1e-6 <= limit:  # NaN shall not be overlooked
-        grad *= limit / (norm + 1e-6)
+    def apply(self, grad: np.ndarray) -> None:
+        """Clip a gradient in place."""
+        network, value, largest = self._network, self._limits.value, self._limits.norm
+        if value is not None:
+            np.clip(grad, -value, value, out=grad)
+        if largest is not None:
+            norm = network.kernels.update.norm(grad, network.segments.ends, self._rates, self._sums, network.threads)
+            if not norm + 1e-6 <= largest:  # NaN shall not be overlooked
+                grad *= largest / (norm + 1e-6)

@@ -13,7 +13,7 @@ import numpy as np
 from cnncli import monitor, random
 from cnncli.augmenter import Augmenter
 from cnncli.averaging import MovingAverage
-from cnncli.clipping import clipping
+from cnncli.clipping import Clipping
 from cnncli.datasets.base import Images
 from cnncli.errors import Diverged, SpecError
 from cnncli.evaluation import evaluate
@@ -90,7 +90,7 @@ class Trainer:
         segments = network.segments
         rates, decays = _factors(settings.groups, segments)
         self._average = MovingAverage(network, settings.ema) if settings.ema else None
-        self._clip = clipping(settings.clip, network, rates)
+        self._clipping = Clipping(settings.clip, network, rates) if settings.clip else None
         self._update = Update(
             theta=network.theta,
             grad=network.grad if settings.accumulate == 1 else aligned(network.grad.shape, network.dtype),
@@ -170,7 +170,8 @@ class Trainer:
             loss_sum += self._batch(order, start, number)
             if self.settings.accumulate > 1:
                 self._add_gradient(number, last - first)
-        self._clip(self._update.grad)
+        if self._clipping:
+            self._clipping.apply(self._update.grad)
         self.optimizer.step(self._update, self._rate(), progress.step + 1)
         progress.batch += 1
         progress.step += 1

@@ -22,6 +22,19 @@ MAX_LAYERS = 10_000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # of the first two, as JSON Schema
+    "name": {
+        "description": "what the layer is called: letters, digits and _",
+        "type": "string",
+        "pattern": f"^{_NAME.pattern}$",
+        "not": {"const": INPUT},
+    },
+    "inputs": {
+        "description": "the layers it reads, where that is not the one before; input is the network's own",
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    },
+}
+
 
 @dataclass(frozen=True)
 class Node:
