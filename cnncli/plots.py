@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image, ImageChops, ImageDraw
 
@@ -19,12 +19,13 @@ BAND = 0.18  # share of its colour in the band of intervals
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its points, and an interval round each."""
+    """A line: its points, and an interval round each; `dots` marks the points themselves."""
 
     x: Sequence[float]
     y: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
+    dots: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _draw(picture: Image.Image, panel: Panel, left: int, top: int) -> None:
     for i, line in enumerate(panel.lines):
         points = [place(*point) for point in zip(line.x, line.y, strict=True)]
         pen.line(points, _colour(i), 2, joint="curve")
-        for x, y in points:
+        for x, y in points if line.dots else ():
             pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), _colour(i))
 
 

@@ -1,7 +1,8 @@
 """From a name in a config to the class that does it: the file's name is the name, so there is no list to edit.
 
 A module ``layers/conv2d.py`` defines one public subclass of `layers.base.Layer` and is thereby the layer ``conv2d``;
-the same holds for losses, optimizers, datasets and augmentations. Only the module that is asked for is imported.
+the same holds for losses, optimizers, schedules, datasets and augmentations. Only the module that is asked for is
+imported.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ BASES = {
     "layers": "Layer",
     "losses": "Loss",
     "optimizers": "Optimizer",
+    "schedules": "Schedule",
     "datasets": "Dataset",
     "augmentations": "Augmentation",
 }

@@ -20,7 +20,7 @@ from cnncli.losses.base import Loss
 from cnncli.optimizers.base import Optimizer
 from cnncli.origin import Origin
 from cnncli.registry import suggest
-from cnncli.schedules import SCHEDULES, Schedule
+from cnncli.schedules.base import Schedule
 from cnncli.sections import DataSpec, Image, Interval, Normalize, TrainSpec
 from cnncli.wiring import INPUT, Node, layer_names, layer_path, read_model
 
@@ -86,7 +86,7 @@ def resolved(spec: RunSpec) -> dict[str, Any]:
         "model": [_model_entry(node, INPUT if i == 0 else spec.model[i - 1].name) for i, node in enumerate(spec.model)],
         "loss": {registry.name_of(spec.loss): to_mapping(spec.loss)},
         "optimizer": {registry.name_of(spec.optimizer): to_mapping(spec.optimizer)},
-        "schedule": {type(spec.schedule).__name__.lower(): to_mapping(spec.schedule)},
+        "schedule": {registry.name_of(spec.schedule): to_mapping(spec.schedule)},
         "train": to_mapping(spec.train),
     }
 
@@ -172,7 +172,7 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
     train = from_mapping(TrainSpec, config.get("train"), ("train",), problems)
     loss = _choose(config, "loss", "softmax_cross_entropy", *_registered("losses"), problems)
     optimizer = _choose(config, "optimizer", "sgd", *_registered("optimizers"), problems)
-    schedule = _choose(config, "schedule", "constant", SCHEDULES, SCHEDULES.__getitem__, problems)
+    schedule = _choose(config, "schedule", "constant", *_registered("schedules"), problems)
     paths = dict(zip(names, places, strict=True))
     if data is not None:
         _check_channels(data, problems)

@@ -19,7 +19,7 @@ from cnncli.loader import Loader
 from cnncli.network import Network
 from cnncli.optimizers.base import Optimizer, Update
 from cnncli.preprocessing import Preprocessing
-from cnncli.schedules import Schedule
+from cnncli.schedules.base import Schedule
 from cnncli.workspace import aligned
 
 

@@ -1,13 +1,17 @@
-"""Writes docs/config.md from the declarations of the options: ``python docs/make_config_reference.py``."""
+"""Writes docs/config.md and docs/config.schema.json from the declarations of the options.
+
+Run it as ``python docs/make_config_reference.py``.
+"""
 
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 from cnncli import registry
 from cnncli.describe import describe
-from cnncli.schedules import SCHEDULES
+from cnncli.schema import config_schema
 from cnncli.sections import DataSpec, Image, Normalize, TrainSpec
 
 HEAD = """# Config reference
@@ -44,6 +48,9 @@ batches, or whether the run was resumed.
 """
 
 
+PACKAGES = {"layers": "model: layers", "losses": "loss", "optimizers": "optimizer", "schedules": "schedule"}
+
+
 def section(title: str, cls: type, level: int = 3) -> str:
     """One heading, what the class says of itself, and a table of its options."""
     text = inspect.cleandoc(cls.__doc__ or "")
@@ -69,13 +76,13 @@ def reference() -> str:
     parts += [section("data.normalize", Normalize), "## train\n", section("train", TrainSpec)]
     parts.append(AUGMENT)
     parts += [section(name, registry.get("augmentations", name)) for name in registry.names("augmentations")]
-    for package, title in (("layers", "model: layers"), ("losses", "loss"), ("optimizers", "optimizer")):
+    for package, title in PACKAGES.items():
         parts.append(f"## {title}\n")
         parts += [section(name, registry.get(package, name)) for name in registry.names(package)]
-    parts.append("## schedule\n")
-    parts += [section(name, cls) for name, cls in SCHEDULES.items()]
     return "\n".join(parts)
 
 
 if __name__ == "__main__":
     Path(__file__).with_name("config.md").write_text(reference(), encoding="utf-8")
+    schema = json.dumps(config_schema(), indent=1, ensure_ascii=False)
+    Path(__file__).with_name("config.schema.json").write_text(f"{schema}\n", encoding="utf-8")

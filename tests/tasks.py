@@ -15,7 +15,7 @@ from cnncli.datasets.base import Images
 from cnncli.graph import Graph
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing, statistics
-from cnncli.schedules import Cosine
+from cnncli.schedules.cosine import Cosine
 from cnncli.training import Trainer
 
 SIZE = (8, 8)

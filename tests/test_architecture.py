@@ -26,11 +26,11 @@ EVERYTHING = [
 # stand in the row of the applications. Packages import no other package of their row.
 ROWS: list[set[str]] = [
     {"_fast"},
-    {"errors", "runtime", "signals", "random", "registry", "metrics", "constraints"},
+    {"errors", "runtime", "signals", "random", "registry", "metrics", "constraints", "monitor"},
     {"files", "fields", "splits"},
-    {"initializers", "schedules", "yamlio", "describe", "checkpoint"},
+    {"initializers", "yamlio", "describe", "checkpoint"},
     {"layers"},
-    {"losses", "optimizers", "datasets", "augmentations"},
+    {"losses", "optimizers", "schedules", "datasets", "augmentations"},
     {"origin", "sections", "wiring", "overrides", "spec"},
     {"workspace", "graph"},
     {"fuse", "lifetimes"},
@@ -43,7 +43,7 @@ ROWS: list[set[str]] = [
 ]
 RANK = {module: rank for rank, row in enumerate(ROWS) for module in row}
 APPLICATIONS = RANK["training"]
-PACKAGES = {"_fast", "layers", "losses", "optimizers", "datasets", "augmentations", "commands"}
+PACKAGES = {"_fast", "layers", "losses", "optimizers", "schedules", "datasets", "augmentations", "commands"}
 
 ONLY = {  # what may be imported only by these
     "click": r"cli|commands\.\w+",
@@ -54,7 +54,8 @@ ONLY = {  # what may be imported only by these
     "torch": r"nobody",
 }
 NEVER = {  # what must not be imported by these, so that they stay free of arrays, pixels or terminals
-    "numpy": r"cli|errors|registry|constraints|fields|yamlio|overrides|origin|sections|wiring|spec|schedules|signals",
+    "numpy": r"cli|errors|registry|constraints|fields|yamlio|overrides|origin|sections|wiring|spec|signals|monitor"
+    r"|schedules\..+",
     "PIL": r"_fast|layers\..+|losses\..+|optimizers\..+|spec|graph|network|training|evaluation|checkpoint",
 }
 ALLOCATING = {"zeros", "empty", "ones", "full", "array", "astype", "zeros_like", "empty_like", "concatenate"}

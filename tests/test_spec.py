@@ -151,7 +151,7 @@ MISTAKES = [
     ("{sgd: {lr: 0.05, momentum", "{sgd: , lr: 0.05, x: {momentum", "21:20", ["one key", "found 'sgd', 'lr', 'x'"]),
     ("schedule: {cosine:", "schedule: {cosin:", "22:12", ["unknown schedule 'cosin'; did you mean 'cosine'?"]),
     ("{cosine: {warmup_epochs: 1}}", "step", "22:1", ["schedule: 'step_epochs' is missing"]),
-    ("{cosine: {warmup_epochs: 1}}", "[cosine]", "22:11", ["one of constant, step, cosine", "['cosine']"]),
+    ("{cosine: {warmup_epochs: 1}}", "[cosine]", "22:11", ["one of constant, cosine, exponential", "['cosine']"]),
     # train
     ("epochs: 12", "epoch: 12", "23:9", ["train.epoch: unknown key 'epoch'; did you mean 'epochs'?"]),
     ("epochs: 12", "epochs: -1", "23:17", ["must be at least 0, found -1"]),

@@ -1,4 +1,4 @@
-"""``cnn show``: pictures of what a network has learnt, what it looks at, and what it is trained on."""
+"""``cnn show``: pictures of what a network has learnt, what it looks at, and how it is trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnncli.commands import _options, _pictures, _show_augment
+from cnncli.commands import _options, _pictures, _show_augment, _show_schedule
 from cnncli.commands._console import json_number, note, percent, result_json, shape_text
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ class Unit(click.ParamType):
 
 @click.group()
 def command() -> None:
-    """Draw what a network has learnt, what it looks at, and what it is trained on, as PNG pictures."""
+    """Draw what a network has learnt, what it looks at, and how it is trained, as PNG pictures."""
 
 
 command.add_command(_show_augment.command)
+command.add_command(_show_schedule.command)
 
 
 @command.command()

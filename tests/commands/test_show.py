@@ -163,3 +163,31 @@ def test_refusals(cnn: Cnn, trained: Path, digits: Path, args: list[str], code: 
     done = cnn("show", *(str(trained) if arg == "RUN" else arg for arg in args))
     assert (done.code, done.out) == (code, "")
     assert message in done.err
+
+
+# --- schedule
+
+
+def test_schedule(cnn: Cnn) -> None:
+    options = ("train.epochs=5", "schedule={step: {step_epochs: 3, warmup_epochs: 2}}")
+    done = cnn("show", "schedule", "tiny.yaml", *options)
+    assert done.code == 0
+    head, *lines, last = done.out.splitlines()
+    assert head.split("  ")[-1] == "at its end"
+    assert [line.split() for line in lines] == [
+        ["1", "0", "0.025"], ["2", "0.025", "0.05"], ["3", "0.05", "0.05"], ["4", "0.005", "0.005"],
+        ["5", "0.005", "0.005"],
+    ]  # fmt: skip
+    assert last == "step: learning rate up to 0.05 in 5 epochs; written to schedule.png"
+    assert len(np.unique(picture("schedule.png"))) > 20
+    *rows, facts = map(json.loads, cnn("show", "schedule", "tiny.yaml", *options, "--json").out.splitlines())
+    assert rows[1] == {"epoch": 2, "start": 0.025, "end": pytest.approx(0.05)}
+    assert facts == {"schedule": "step", "lr": 0.05, "epochs": 5, "output": "schedule.png"}
+
+
+def test_schedule_of_many_epochs_and_of_none(cnn: Cnn) -> None:
+    lines = cnn("show", "schedule", "tiny.yaml", "train.epochs=1000", "schedule=cosine").out.splitlines()
+    assert len(lines) < 50
+    assert lines[-2].split()[0] == "1000"
+    assert "follow from the training" in cnn("show", "schedule", "tiny.yaml", "schedule=plateau").err
+    assert cnn("show", "schedule", "tiny.yaml", "train.epochs=0").code == 2

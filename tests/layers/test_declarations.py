@@ -10,20 +10,22 @@ from cases import CASES, Case
 from cnncli import registry, yamlio
 from cnncli.describe import describe, invalid_examples
 from cnncli.fields import Problem, from_mapping, options, to_mapping
-from cnncli.schedules import SCHEDULES
 
 EXAMPLES = {case.type: dict(case.options) for case in reversed(CASES)}
 CLASSES: dict[str, Any] = {
     f"{package}.{name}": registry.get(package, name)
-    for package in ("layers", "losses", "optimizers", "augmentations")
+    for package in ("layers", "losses", "optimizers", "schedules", "augmentations")
     for name in registry.names(package)
-} | {f"schedules.{name}": cls for name, cls in SCHEDULES.items()}
+}
 INVALID = [(name, option, value) for name, cls in CLASSES.items() for option, value in invalid_examples(cls)]
 
 
 def _valid(name: str) -> dict[str, Any]:
     """Options with which a class can be built."""
-    required: dict[str, dict[str, Any]] = {"schedules.step": {"step_epochs": 3}}
+    required: dict[str, dict[str, Any]] = {
+        "schedules.step": {"step_epochs": 3}, "schedules.multistep": {"milestones": [3, 5]},
+        "schedules.exponential": {"gamma": 0.9}, "schedules.inverse": {"gamma": 0.1},
+    }  # fmt: skip
     if name.startswith("augmentations."):
         return {option.name: 1 if option.name != "amount" else 0.5 for option in options(CLASSES[name])}
     return EXAMPLES.get(name.partition(".")[2], required.get(name, {}))

@@ -51,7 +51,7 @@ from .normalization import (
     brightness_norm2d_backward,
 )
 from .numeric import Array, numeric_gradient
-from .optimizers import adam, adamw, sgd
+from .optimizers import adagrad, adam, adamw, rmsprop, sgd
 from .pointwise import (
     abs,
     abs_backward,

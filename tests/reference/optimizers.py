@@ -64,3 +64,34 @@ def adamw(
 ) -> tuple[Array, Array, Array]:
     """Adam with the decay taken straight off the parameters: theta (1 - lr weight_decay) first."""
     return adam(theta * (1 - lr * weight_decay), grad, mean, square, step=step, lr=lr, betas=betas, eps=eps)
+
+
+def adagrad(
+    theta: Array, grad: Array, total: Array, *, lr: Rate = 0.01, eps: float = 1e-10, weight_decay: Rate = 0.0
+) -> tuple[Array, Array]:
+    """(theta, sum of squares), which starts at 0."""
+    grad = grad + weight_decay * theta
+    total = total + grad**2
+    return theta - lr * grad / (np.sqrt(total) + eps), total
+
+
+def rmsprop(
+    theta: Array,
+    grad: Array,
+    square: Array,
+    mean: Array,
+    velocity: Array,
+    *,
+    lr: Rate = 0.01,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    momentum: float = 0.0,
+    centered: bool = False,
+    weight_decay: Rate = 0.0,
+) -> tuple[Array, Array, Array, Array]:
+    """(theta, square, mean, velocity), which all start at 0."""
+    grad = grad + weight_decay * theta
+    square = alpha * square + (1 - alpha) * grad**2
+    mean = alpha * mean + (1 - alpha) * grad
+    velocity = momentum * velocity + grad / (np.sqrt(square - mean**2 if centered else square) + eps)
+    return theta - lr * velocity, square, mean, velocity
