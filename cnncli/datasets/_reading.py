@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from cnncli.datasets._decoded import Skipped
 from cnncli.datasets._files import listing
 from cnncli.errors import DataError
 
@@ -16,23 +17,6 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 MAX_BAD = 0.01  # share of images that may be skipped, where nothing is said
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An image that was left out.
-
-    Attributes
-    ----------
-    name, label : str
-        Its path, or ``file[index]``, and its class.
-    reason : str
-        What is wrong with it.
-    """
-
-    name: str
-    label: str
-    reason: str
 
 
 def _nobody(*_: object) -> None:

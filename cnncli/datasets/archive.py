@@ -1,8 +1,8 @@
 """Class folders in one .zip or .tar file (.tar.gz, .tar.bz2, .tar.xz, .tgz), read where they are.
 
 Folders above the class folders are passed over, but ``train/``, ``val/`` and ``test/``, which make parts. Nothing is
-ever unpacked to the disk. An archive with a member that points outside of it, with links or devices among its images, or
-that grows far more than images do when it is unpacked is refused.
+ever unpacked to the disk. An archive is refused where a member points outside of it, where it has links or devices, or
+where it grows far more than images do when it is unpacked.
 """
 
 from __future__ import annotations

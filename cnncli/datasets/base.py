@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cnncli import registry
+from cnncli.datasets._decoded import Images, Skipped
 from cnncli.datasets._files import failure, listing, shown
 from cnncli.datasets._names import Names
-from cnncli.datasets._reading import Reading, Skipped
+from cnncli.datasets._reading import Reading
 from cnncli.errors import DataError, MissingError
 
 if TYPE_CHECKING:
@@ -35,33 +36,6 @@ PARTS = {
     "t10k": "test",
 }
 _ORDER = ("train", "validation", "test")
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Decoded images with their labels.
-
-    Attributes
-    ----------
-    images : ndarray of uint8, uint16 or float32, shape (images, height, width, channels), C-contiguous
-        Integers use their whole range (255 or 65535 is white), floats are in 0..1.
-    labels : ndarray of int32, shape (images,)
-        Positions in `classes`.
-    names : sequence of str
-        A path, or ``file[index]``, for each image.
-    classes : tuple of str
-    skipped : tuple of Skipped
-        What else there was to be, but could not be read.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    names: Sequence[str]
-    classes: tuple[str, ...]
-    skipped: tuple[Skipped, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,11 +170,6 @@ class Dataset(ABC):
         elif not isinstance(declared, int):
             names = tuple(declared)
         elif self.numbered:
-            if declared < len(self.classes):
-                raise DataError(
-                    f"{shown(self.path)}: labels go up to {len(self.classes) - 1}, which makes {len(self.classes)} "
-                    f"classes; the config says {declared} (data.classes)"
-                )
             names = tuple(map(str, range(declared)))
         elif declared == len(self.classes):
             names = self.classes

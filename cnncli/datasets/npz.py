@@ -54,9 +54,12 @@ class Npz(Dataset):
         with open_regular(path) as file:
             if file.read(4) != _ZIP:
                 return None
+        named = path.suffix.lower() == ".npz"
+        if not named and not zipfile.is_zipfile(path):
+            return None
         with _archive(path) as archive:
             keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-            if not keys and path.suffix.lower() != ".npz":
+            if not keys and not named:
                 return None  # an archive of something else
             pairs = _pairs(keys)
             lacking = [key for pair in pairs.values() for key in pair if key not in keys]
