@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,96 +13,18 @@ from cnncli import __version__, _fast
 from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets._files import shown
-from cnncli.datasets.base import Dataset, Images, Source, open_data
+from cnncli.datasets._reading import Reading
+from cnncli.datasets.base import Images
 from cnncli.errors import CheckpointError, DataError, SpecError
 from cnncli.fields import show
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
+from cnncli.parts import Parts
 from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.progress import Progress
 from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
-from cnncli.splits import split
 from cnncli.training import Trainer
-
-if TYPE_CHECKING:
-    from cnncli.datasets._fit import Mode
-
-
-def evaluation_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
-    """The part that a config's network is tested on, if there is one: named in the config, or beside the training set.
-
-    `source` is what holds the training set, where that is open already.
-    """
-    if data.test:
-        return open_data(data.test).part("test")
-    source = source or (open_data(data.train) if data.train else None)
-    return source.beside("test") if source else None
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The data of a run as far as headers tell.
-
-    Attributes
-    ----------
-    train : Dataset
-    validation : Dataset, float or None
-        A set of its own, or a share of `train`.
-    test : Dataset or None
-    classes : tuple of str
-    size : (height, width)
-    channels : int
-    fit : str
-        How images of another size are brought to `size`.
-    """
-
-    train: Dataset
-    validation: Dataset | float | None
-    test: Dataset | None
-    classes: tuple[str, ...]
-    size: tuple[int, int]
-    channels: int
-    fit: Mode
-
-    @classmethod
-    def open(cls, data: DataSpec) -> Parts:
-        """Find the parts that a config names, and what they have in common.
-
-        Raises
-        ------
-        SpecError, DataError, MissingError
-            No training set is named, or a part cannot be used.
-        """
-        if data.train is None:
-            raise SpecError("the config names no data: add `data: {train: PATH}`, or say data.train=PATH after it")
-        source = open_data(data.train)
-        train = source.part("train")
-        validation: Dataset | float | None = None
-        if isinstance(data.validation, str):
-            validation = open_data(data.validation).part("validation")
-        else:
-            validation = data.validation or source.beside("validation")
-        test = evaluation_part(data, source)
-        classes = train.class_names(data.classes)
-        if data.image:
-            return cls(train, validation, test, classes, data.image.size, data.image.channels, data.image.fit)
-        return cls(train, validation, test, classes, train.one_size(), train.channels, "resize")
-
-    def load(self, seed: int) -> tuple[Images, Images | None]:
-        """Decode the images for training and for validation."""
-        if isinstance(self.validation, float):
-            labels = self.train.labels_in(self.classes)
-            kept, aside = split(labels, self.validation, seed)
-            return self._load(self.train, kept), self._load(self.train, aside)
-        return self._load(self.train), None if self.validation is None else self._load(self.validation)
-
-    def load_test(self) -> Images | None:
-        """Decode the test images, if there are any."""
-        return None if self.test is None else self._load(self.test)
-
-    def _load(self, part: Dataset, indices: np.ndarray | None = None) -> Images:
-        return part.load(self.size, self.channels, self.classes, indices, self.fit)
 
 
 class Experiment:
@@ -114,6 +36,10 @@ class Experiment:
     threads : int
     fused : bool
         As for `Network`: whether its arrays may share memory, so that they cannot be read after a pass.
+    reading : Reading, optional
+        How images are decoded.
+    found : callable
+        Told what the data are, before they are decoded.
 
     Raises
     ------
@@ -121,14 +47,23 @@ class Experiment:
         Data or config cannot be used; nothing has been written.
     """
 
-    def __init__(self, spec: RunSpec, threads: int, *, fused: bool = True) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        threads: int,
+        *,
+        fused: bool = True,
+        reading: Reading | None = None,
+        found: Callable[[Parts], None] = lambda _: None,
+    ) -> None:
         self.spec = spec
-        self.parts = Parts.open(spec.data)
+        self.parts = Parts.open(spec.data, reading)
         self.classes = self.parts.classes
         shape = (self.parts.channels, *self.parts.size)
         self._check_labels(trace(spec, shape, None)[-1].out_shape[0])
         trace(spec, shape, len(self.classes))
         self.graph = Graph(spec.model, shape, spec.loss)
+        found(self.parts)
         train, validation = self.parts.load(spec.train.seed)
         self.preprocessing = _preprocessing(spec.data, self.parts, train)
         self.network = Network(
@@ -205,7 +140,15 @@ def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:
 
 
 # What a resumed run may say differently: what comes of other data is compared itself.
-CHANGEABLE = ("data", "optimizer.", "schedule", "train.epochs", "train.save_every", "train.early_stopping")
+CHANGEABLE = (
+    "data",
+    "optimizer.",
+    "schedule",
+    "train.epochs",
+    "train.save_every",
+    "train.workers",
+    "train.early_stopping",
+)
 
 CHOICES = ("loss", "optimizer", "schedule")  # one key, the name, with its options
 

@@ -12,6 +12,12 @@ from cnncli.fields import Constraint, Pair, at_least, between, field, not_empty,
 from cnncli.layers.base import Shape
 
 _two_or_more = Constraint("at least two names", lambda names: len(names) >= 2, ["a"], (list,), {"minItems": 2})
+_whole_or_share = Constraint(
+    "a whole number or a share below 1",
+    lambda value: isinstance(value, int) or value < 1,
+    1.5,
+    schema={"anyOf": [{"type": "integer"}, {"exclusiveMaximum": 1}]},
+)
 _INTERVAL = "([1-9][0-9]{0,8}) (epoch|step|minute)s?"
 
 
@@ -55,6 +61,15 @@ class DataSpec:
     augment: tuple[Augmentation, ...] = field(
         default=(),
         doc="random changes of the training images, anew in every epoch: a list such as [{shift: 2}, {rotate: 10}]",
+    )
+    on_error: Literal["stop", "skip"] = field(
+        default="stop", doc="what becomes of image files that cannot be read: an error, or left out and listed"
+    )
+    max_bad: int | float = field(
+        at_least(0),
+        _whole_or_share,
+        default=0.01,
+        doc="how many images of a part may be left out: a whole number, or a share such as 0.01",
     )
     fill: Literal["auto", "edge"] | float = field(
         between(0, 1),
@@ -151,6 +166,11 @@ class TrainSpec:
     batch_size: int = field(at_least(1), default=64, doc="images per step")
     seed: int = field(at_least(0), default=0, doc="of everything random")
     save_every: Interval = field(default=Interval(1, "epoch"), doc="how often a checkpoint is written")
+    workers: int | None = field(
+        at_least(0),
+        default=None,
+        doc="threads that decode image files; by default as many as compute. Changes no result",
+    )
     accumulate: int = field(
         at_least(1), default=1, doc="batches whose gradients make one step; batch normalisation sees each by itself"
     )

@@ -7,16 +7,18 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnncli.commands import _options
+from cnncli.commands import _decoding, _options
 from cnncli.commands._console import note, percent, result, result_json, warn
 
 if TYPE_CHECKING:
     from cnncli.evaluation import Evaluation
+    from cnncli.parts import Parts
     from cnncli.progress import Progress
     from cnncli.session import Session
     from cnncli.spec import RunSpec
@@ -44,6 +46,8 @@ class Duration(click.ParamType):
 @_options.file_path("--run", "folder", metavar="DIR", help="The run folder; by default runs/NAME, from CONFIG's name.")
 @click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint; start where there is none.")
 @_options.threads
+@_decoding.workers
+@_decoding.no_cache
 @click.option("--max-time", type=Duration(), metavar="TIME", help="Save and stop after this time, such as 3h55m.")
 @_options.as_json
 def command(
@@ -52,6 +56,8 @@ def command(
     folder: Path | None,
     resume: bool,
     threads: int | None,
+    workers: int | None,
+    no_cache: bool,
     max_time: float | None,
     as_json: bool,
 ) -> None:
@@ -73,7 +79,9 @@ def command(
 
     spec = load(config, overrides)
     name = Path(config).stem
-    workers = runtime.threads(threads)
+    granted = runtime.threads(threads)
+    reading = _decoding.reading(granted, spec.train.workers if workers is None else workers, no_cache)
+    experiment_of = partial(Experiment, spec, granted, reading=reading, found=_tell_data)
     if resume and folder is None:
         folder = newest_run(name)
     with ExitStack() as held:
@@ -85,11 +93,11 @@ def command(
                 warn(f"{problem}; going on from an earlier checkpoint")
             progress = Progress(**stored.meta["progress"]) if stored else Progress()
             if stored and (reason := why_finished(spec.train, progress)):
-                _tell_finished(spec, run.path, progress, reason, workers, as_json)
+                _tell_finished(spec, run.path, progress, reason, granted, as_json)
                 return
-            experiment = Experiment(spec, workers)
+            experiment = experiment_of()
         else:
-            experiment = Experiment(spec, workers)  # before there is a folder: data that cannot be used leave none
+            experiment = experiment_of()  # before there is a folder: data that cannot be used leave none
             run = held.enter_context(RunFolder.claim(name, folder, warn))
         stop = held.enter_context(StopRequest())
 
@@ -107,6 +115,10 @@ def command(
         except Interrupted as reason:
             note(f"{reason}\ngo on with: {_same_command(config, overrides, run.path, threads)}")
             raise click.exceptions.Exit(reason.exit_code) from None
+
+
+def _tell_data(parts: Parts) -> None:
+    note(f"{parts.train.path}: {parts.text}")
 
 
 def _opening(session: Session, resumed: bool) -> str:
@@ -145,6 +157,7 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
 
     progress, run = session.trainer.progress, session.run.path
     test = evaluate_best(session.experiment.parts, run / BEST, session.trainer.network.threads, session.poll)
+    session.tell_skipped()
     seconds = time.monotonic() - began
     line = f"{_text(progress, test)}, {seconds:.1f} s, {run}"
     session.run.log(line)
@@ -157,7 +170,7 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
 
 def _tell_finished(spec: RunSpec, run: Path, progress: Progress, reason: str, threads: int, as_json: bool) -> None:
     """What there is to say about a run that needs no training any more; without --json no data are needed for it."""
-    from cnncli.experiment import Parts
+    from cnncli.parts import Parts
     from cnncli.runs import BEST
     from cnncli.session import evaluate_best, outcome
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from hashlib import sha256
 from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
+from PIL import __version__ as PIL_VERSION
 
+from cnncli.datasets import _cache
 from cnncli.datasets._files import check_memory, listing, shown
 from cnncli.datasets._fit import Mode, Size
 from cnncli.datasets._images import decode_image, probe_image
 from cnncli.datasets.base import PARTS, Dataset
-from cnncli.errors import CnnError, DataError
+from cnncli.errors import CnnError, DataError, IOFailure, OutputError
 
 # to pass over these as if they were text files would lose images without a word
 OTHER_IMAGES = {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".ico", ".svg", ".dng", ".exr"}
@@ -26,7 +30,10 @@ FOLDERS = {word: part for word, part in PARTS.items() if word != "t10k"}  # abov
 AT_ONCE = 8  # images that a thread decodes without being asked again
 
 Content = str | bytes | CnnError  # of a file: its path, its bytes, or why it has none
+Stamp = tuple[str, int, int, int]
 Result = TypeVar("Result")
+
+_AS_ON_DISK = ("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +88,30 @@ class FileSet(Dataset):
         fixed, channels = size or self.one_size(), channels or self.channels
         shape = (len(indices), *fixed, channels)
         decode = partial(decode_image, size=size, channels=channels, mode=mode)
+        if (folder := self.reading.cache) is not None and (key := self._cache_key(indices, size, shape, mode)):
+            if entry := _cache.load(folder, key):
+                return entry
+            try:
+                return _cache.store(folder, key, lambda allocate: self._fill(allocate, indices, shape, decode))
+            except (OSError, IOFailure, OutputError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                self.reading.warn(f"{folder}: decoded images are not kept there: {reason}")
         check_memory(self.path, int(np.prod(shape, dtype=float)))
         return self._fill(np.empty, indices, shape, decode)
+
+    def stamps(self, indices: Sequence[int]) -> Iterator[Stamp]:
+        """What tells whether the files have changed: name, size, times of modification and of change of each."""
+        for index in indices:
+            yield stamp(self.files[index])
+
+    def _cache_key(self, indices: np.ndarray, size: Size | None, shape: tuple[int, ...], mode: Mode) -> str | None:
+        """The name of the cached images; None if decoding them is not worth it."""
+        digest = sha256(repr((_cache.VERSION, PIL_VERSION, size, shape, mode, str(self.path))).encode(*_AS_ON_DISK))
+        volume = int(np.prod(shape, dtype=object))
+        for name, length, *times in self.stamps(indices.tolist()):
+            volume += max(length, 0)
+            digest.update(repr((name, length, *times)).encode(*_AS_ON_DISK))
+        return digest.hexdigest()[:40] if volume >= _cache.WORTH else None
 
     def _fill(
         self, allocate: Callable[..., Any], indices: np.ndarray, shape: tuple[int, ...], decode: Callable[..., Any]
@@ -145,6 +174,15 @@ class FileSet(Dataset):
         wanted = indices.tolist() if isinstance(indices, np.ndarray) else indices
         for batch in self.reading.in_order(looked, _batches(self.contents(wanted))):
             yield from batch
+
+
+def stamp(path: str) -> Stamp:
+    """A file's name, size, and times of modification and of change; of one that is not there, -1."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return path, -1, -1, -1
+    return path, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from cnncli.datasets._file_set import CLUTTER, FOLDERS, OTHER_IMAGES, Content, FileSet
+from cnncli.datasets._file_set import CLUTTER, FOLDERS, OTHER_IMAGES, Content, FileSet, Stamp, stamp
 from cnncli.datasets._files import failure, listing, natural_key, open_regular, shown
 from cnncli.datasets._images import KINDS, MAX_BYTES, SUFFIXES
 from cnncli.datasets.base import Dataset
@@ -65,6 +65,11 @@ class Archive(FileSet):
         with _opened(path) as archive:
             members = list(_members(path, archive))
         return _scan(path, members)
+
+    def stamps(self, indices: Sequence[int]) -> Iterator[Stamp]:
+        yield stamp(str(self.path))
+        for index in indices:
+            yield self.files[index], 0, 0, 0
 
     def contents(self, indices: Sequence[int]) -> Iterator[tuple[int, Content]]:
         places: dict[int, list[int]] = {}
