@@ -21,6 +21,7 @@ from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
 from cnncli.splits import split
 from cnncli.training import Progress, Trainer
+from cnncli.transfer import Start, Transfer, normalized_as
 
 
 def evaluation_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
@@ -109,6 +110,8 @@ class Experiment:
     threads : int
     fused : bool
         As for `Network`: whether its arrays may share memory, so that they cannot be read after a pass.
+    start : Start, optional
+        A trained network whose weights are the start; the pixels are then normalised as it knows them.
 
     Raises
     ------
@@ -116,19 +119,25 @@ class Experiment:
         Data or config cannot be used; nothing has been written.
     """
 
-    def __init__(self, spec: RunSpec, threads: int, *, fused: bool = True) -> None:
-        self.spec = spec
+    def __init__(self, spec: RunSpec, threads: int, *, fused: bool = True, start: Start | None = None) -> None:
         self.parts = Parts.open(spec.data)
+        if start:
+            spec = normalized_as(spec, start.trained.preprocessing, self.parts.channels)
+        self.spec = spec
         self.classes = self.parts.classes
         shape = (self.parts.channels, *self.parts.size)
         trace(spec, shape, len(self.classes))
         self.graph = Graph(spec.model, shape, spec.loss)
+        self.transfer = Transfer(start, self.graph, self.classes) if start else None
         train, validation = self.parts.load(spec.train.seed)
         self.preprocessing = _preprocessing(spec.data, self.parts, train)
         self.network = Network(
             self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused
         )
         self.network.initialize(spec.train.seed)
+        if self.transfer:
+            self.transfer.apply(self.network)
+        self._from = self.transfer.record() if self.transfer else None
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation,
             spec.train.epochs, spec.train.seed, augmenter(spec, train.images) if spec.data.augment else None,
@@ -149,7 +158,7 @@ class Experiment:
             "progress": self.trainer.progress.to_dict(),
             "train_images": len(self.trainer.train),
             "kernels": self.network.kernels.variant,
-        }
+        } | ({"from": self._from} if self._from else {})
 
     def restore(self, stored: Checkpoint) -> list[str]:
         """Go on from where a checkpoint of this run stands.
@@ -181,6 +190,7 @@ class Experiment:
         self.network.load(stored.arrays)
         self.trainer.load_slots(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
+        self._from = meta.get("from")
         return changes
 
 
