@@ -111,7 +111,8 @@ def _as_known(error: Exception) -> CnnError | None:
     if isinstance(error, CnnError):
         return error
     if isinstance(error, MemoryError):
-        return SpecError(f"not enough memory for this ({error or 'no details'}); a smaller batch size needs less")
+        advice = "a smaller network, smaller images or a smaller batch size needs less"
+        return SpecError(f"not enough memory for this ({error or 'no details'}); {advice}")
     if isinstance(error, ImportError) and error.name is None:  # raised on purpose: kernels that are not there
         return SpecError(str(error))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):

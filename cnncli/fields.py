@@ -6,7 +6,7 @@ it. `from_mapping` turns plain data into an instance and reports every problem i
 Annotations may be ``int``, ``float`` (also takes whole numbers), ``bool``, ``str``, `Pair`, ``Literal[...]``,
 ``tuple[X, Y]``, ``tuple[X, ...]``, ``list[X]``, unions of these, another dataclass (a mapping), or a class that reads
 itself: one with ``accepts`` (a text) and a class method ``parse(value)`` that raises ValueError; its text, or what its
-``plain`` returns, is what `parse` reads again.
+``plain`` returns, is what `parse` reads again; ``schema()`` says the same as JSON Schema.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from functools import cache
 from keyword import iskeyword
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from cnncli.constraints import Constraint, at_least, between, odd, one_of, positive, unique
+from cnncli.constraints import Constraint, at_least, between, not_empty, odd, one_of, positive, unique
 from cnncli.registry import suggest
 
 __all__ = [
-    "Constraint", "Option", "Pair", "Path", "Problem", "at_least", "between", "field", "fits", "from_mapping", "odd",
-    "one_of", "options", "plain", "positive", "show", "to_mapping", "type_text", "unique",
+    "Constraint", "Option", "Pair", "Path", "Problem", "at_least", "between", "field", "fits", "from_mapping",
+    "not_empty", "odd", "one_of", "options", "plain", "positive", "show", "to_mapping", "type_text", "unique",
 ]  # fmt: skip
 
 Path = tuple[str | int, ...]

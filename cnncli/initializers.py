@@ -23,6 +23,8 @@ from cnncli.registry import suggest
 
 _PLAIN = ("he", "glorot", "lecun1989", "lecun1989_sqrt", "orthogonal")
 _WITH_NUMBER = ("normal", "uniform", "constant")
+_POSITIVE = {"exclusiveMinimum": 0}
+_NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class Initializer:
     accepts: ClassVar[str] = "he, glorot, lecun1989, lecun1989_sqrt, orthogonal, a number, or normal or uniform: number"
     name: str
     number: float = 0.0
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """What `parse` reads, as JSON Schema."""
+        numbers = {name: {"type": "number"} | ({} if name == "constant" else _POSITIVE) for name in _WITH_NUMBER}
+        mapping = {"type": "object", "properties": numbers, "additionalProperties": False, "minProperties": 1}
+        text = {"type": "string", "pattern": f"^ *({'|'.join(_WITH_NUMBER)}) *: *{_NUMBER} *$"}
+        return {"anyOf": [{"enum": [*_PLAIN]}, {"type": "number"}, mapping | {"maxProperties": 1}, text]}
 
     @classmethod
     def parse(cls, value: Any) -> Initializer:

@@ -14,7 +14,7 @@ def threads(wanted: int | None = None) -> int:
     """
     if wanted is not None:
         return max(1, wanted)
-    limits = [_processors()]
+    limits = [processors()]
     for name in ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").partition(",")[0]
         if value.isdigit() and int(value) > 0:
@@ -30,7 +30,8 @@ def has_spare(used: int) -> bool:
     return threads() > used
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Processors that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

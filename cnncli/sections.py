@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from cnncli.augmentations.base import Augmentation
-from cnncli.fields import Constraint, Pair, at_least, between, field, one_of, positive, show, unique
+from cnncli.fields import Constraint, Pair, at_least, between, field, not_empty, one_of, positive, show, unique
 from cnncli.layers.base import Shape
 
-_two_or_more = Constraint("at least two names", lambda names: len(names) >= 2, ["a"], (list,))
-_not_empty = Constraint("not empty", bool, "", (str,))
+_two_or_more = Constraint("at least two names", lambda names: len(names) >= 2, ["a"], (list,), {"minItems": 2})
+_INTERVAL = "([1-9][0-9]{0,8}) (epoch|step|minute)s?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +34,14 @@ class Normalize:
 class DataSpec:
     """The section ``data``. Paths are absolute."""
 
-    train: str | None = field(_not_empty, default=None, doc="path of the training set")
+    train: str | None = field(not_empty, default=None, doc="path of the training set")
     validation: float | str | None = field(
-        between(0, 1, "()"), _not_empty, default=None, doc="share of the training set, or a path"
+        between(0, 1, "()"), not_empty, default=None, doc="share of the training set, or a path"
     )
-    test: str | None = field(_not_empty, default=None, doc="path of the test set")
+    test: str | None = field(not_empty, default=None, doc="path of the test set")
     image: Image | None = field(default=None, doc="size and channels; taken from the data where it is uniform")
     classes: int | tuple[str, ...] | None = field(
-        at_least(2), _two_or_more, unique, _not_empty, default=None, doc="number of classes, or their names in order"
+        at_least(2), _two_or_more, unique, not_empty, default=None, doc="number of classes, or their names in order"
     )
     normalize: Literal["auto", "none"] | Normalize = field(
         default="auto", doc="mean and deviation of the training set, nothing, or given ones"
@@ -78,6 +78,11 @@ class Interval:
     unit: Literal["epoch", "step", "minute"]
 
     @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """What `parse` reads, as JSON Schema."""
+        return {"type": "string", "pattern": f"^{_INTERVAL}$"}
+
+    @classmethod
     def parse(cls, value: Any) -> Interval:
         """Read ``500 steps`` and its like.
 
@@ -86,7 +91,7 @@ class Interval:
         ValueError
             If it is something else.
         """
-        match = re.fullmatch(r"([1-9][0-9]{0,8}) (epoch|step|minute)s?", value) if isinstance(value, str) else None
+        match = re.fullmatch(_INTERVAL, value) if isinstance(value, str) else None
         if match is None:
             raise ValueError(f"must be {cls.accepts}; found {show(value)}")
         return cls(int(match[1]), match[2])  # type: ignore[arg-type]

@@ -21,6 +21,20 @@ MAX_LAYERS = 10_000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
+    "name": {
+        "description": "what the layer is called: letters, digits and _",
+        "type": "string",
+        "pattern": f"^{_NAME.pattern}$",
+        "not": {"const": INPUT},
+    },
+    "inputs": {
+        "description": "the layers it reads, where that is not the one before; input is the network's own",
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    },
+    "frozen": {"description": "whether it stays as it is and works as in evaluation", "type": "boolean"},
+}
+
 
 @dataclass(frozen=True)
 class Node:

@@ -1,12 +1,17 @@
-"""Writes docs/config.md from the declarations of the options: ``python docs/make_config_reference.py``."""
+"""Writes docs/config.md and docs/config.schema.json from the declarations of the options.
+
+Run it as ``python docs/make_config_reference.py``.
+"""
 
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 from cnncli import registry
 from cnncli.describe import describe
+from cnncli.schema import config_schema
 from cnncli.sections import DataSpec, Image, Normalize, TrainSpec
 
 HEAD = """# Config reference
@@ -79,3 +84,5 @@ def reference() -> str:
 
 if __name__ == "__main__":
     Path(__file__).with_name("config.md").write_text(reference(), encoding="utf-8")
+    schema = json.dumps(config_schema(), indent=1, ensure_ascii=False)
+    Path(__file__).with_name("config.schema.json").write_text(f"{schema}\n", encoding="utf-8")

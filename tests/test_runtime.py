@@ -12,7 +12,7 @@ from cnncli import runtime
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Eight processors, no quota, no hints in the environment."""
-    monkeypatch.setattr(runtime, "_processors", lambda: 8)
+    monkeypatch.setattr(runtime, "processors", lambda: 8)
     monkeypatch.setattr(runtime, "_quota", lambda: None)
     for name in ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
@@ -63,4 +63,4 @@ def test_no_control_group(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_this_process_may_use_what_it_was_granted() -> None:
-    assert 1 <= runtime.threads() <= runtime._processors()
+    assert 1 <= runtime.threads() <= runtime.processors()

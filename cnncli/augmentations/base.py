@@ -77,6 +77,11 @@ class Augmentation:
         """Add to the changes of all images; u, (draws, images), is uniform in (0, 1)."""
         raise AssertionError(f"{type(self).__name__} does nothing")
 
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """What `read` reads, as JSON Schema: in `cnncli.schema`, which knows all of them."""
+        return {"$ref": "#/definitions/augmentation"}
+
     def plain(self) -> dict[str, Any]:
         """What `read` makes it of again."""
         return {registry.name_of(self): to_mapping(self)}

@@ -2,24 +2,59 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cnncli.commands._console import note, warn
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 MAX_THREADS = 1024  # more than any processor has; OpenMP cannot be asked for what its int does not hold
 
+CONFIG = "cnn.yaml"  # of the current folder, where a command is not told another
+_FIRST = "cnncli.first_override"  # the KEY=VALUE that stood where a CONFIG might have
+
+
+def _granted(context: click.Context, parameter: click.Parameter, wanted: int | None) -> int | None:
+    """More threads than processors are allowed, but only make it slower."""
+    from cnncli import runtime
+
+    if wanted and wanted > (granted := runtime.processors()):
+        warn(f"--threads {wanted} on {granted} processors: more threads than processors make it slower")
+    return wanted
+
+
+def _config_or_default(context: click.Context, parameter: click.Parameter, given: str | None) -> str:
+    if given is not None and "=" in given and not os.path.exists(given):  # `cnn train KEY=VALUE`
+        context.meta[_FIRST], given = given, None
+    if given is None:
+        if not os.path.exists(CONFIG):
+            raise click.UsageError(f"Missing argument 'CONFIG', and there is no {CONFIG} here; see `cnn init --help`")
+        note(f"using {CONFIG}")
+    return given or CONFIG
+
+
+def _with_first(context: click.Context, parameter: click.Parameter, rest: tuple[str, ...]) -> tuple[str, ...]:
+    return (context.meta[_FIRST], *rest) if _FIRST in context.meta else rest
+
+
+config_or_default: Decorator = click.argument(
+    "config", type=click.Path(), required=False, callback=_config_or_default, metavar="[CONFIG]"
+)
+
 threads: Decorator = click.option(
     "--threads",
     type=click.IntRange(1, MAX_THREADS),
+    callback=_granted,
     metavar="N",
     help="Threads to compute with; by default all this process may use.",
 )
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout, one object per line.")
-overrides: Decorator = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+overrides: Decorator = click.argument("overrides", nargs=-1, callback=_with_first, metavar="[KEY=VALUE]...")
 
 
 def batch_size(default: int | None, help: str) -> Decorator:

@@ -42,7 +42,7 @@ class Duration(click.ParamType):
 
 
 @click.command()
-@click.argument("config", type=click.Path())
+@_options.config_or_default
 @_options.overrides
 @_options.file_path("--run", "folder", metavar="DIR", help="The run folder; by default runs/NAME, from CONFIG's name.")
 @click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint; start where there is none.")
@@ -64,7 +64,7 @@ def command(
     max_time: float | None,
     as_json: bool,
 ) -> None:
-    """Train the network of CONFIG, a YAML file.
+    """Train the network of CONFIG, a YAML file; of cnn.yaml here, as `cnn init` writes it, where none is given.
 
     KEY=VALUE changes an entry of the config, for example train.epochs=3 or optimizer.sgd.lr=0.1. Weights, logs and the
     config go to a run folder. On SIGTERM, SIGUSR1 or Ctrl-C the state is saved and the exit code is 75: run the same

@@ -48,6 +48,21 @@ class Table:
     seed: int = 0
 
     @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """What `parse` reads, as JSON Schema."""
+        numbers = {"fan_in": {"type": "integer", "minimum": 1}, "seed": {"type": "integer", "minimum": 0}}
+        closed = {"type": "object", "additionalProperties": False}
+        options = closed | {"properties": numbers, "required": ["fan_in"]}
+        row = {"type": "array", "items": {"enum": [0, 1]}, "minItems": 1}
+        return {
+            "anyOf": [
+                {"enum": ["full", "one-to-one", *KNOWN]},
+                closed | {"properties": {"random": options}, "required": ["random"]},
+                {"type": "array", "items": row, "minItems": 1},
+            ]
+        }
+
+    @classmethod
     def parse(cls, value: Any) -> Table:
         """Read one of the forms that `accepts` names.
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from cnncli.fields import Constraint, between, field, positive
 from cnncli.schedules.base import History, Schedule
 
-_increasing = Constraint("increasing", lambda values: list(values) == sorted(set(values)), [2, 1], (list,))
+_increasing = Constraint(
+    "increasing", lambda values: list(values) == sorted(set(values)), [2, 1], (list,), {"uniqueItems": True}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What a network that knows clothes is worth for digits: fine-tuning from Fashion-MNIST beside training from scratch.
 
-    python docs/experiments/transfer.py data/mnist-5k --from /usr/share/datasets/fashion-mnist
+python docs/experiments/transfer.py data/mnist-5k --from /usr/share/datasets/fashion-mnist
 """
 
 from __future__ import annotations

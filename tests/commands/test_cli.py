@@ -71,6 +71,7 @@ def test_0_done(cnn: Cnn) -> None:
     [
         (["trian"], "there is no command 'trian'; did you mean 'train'?"),
         (["train"], "Missing argument 'CONFIG'"),
+        (["train", "tiny.yaml", "--threads", "1000", "train.epoch=3"], "warning: --threads 1000 on "),
         (["train", "tiny.yaml", "--resum"], "--resume"),
         (["train", "tiny.yaml", "train.epoch=3"], "train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         (["train", "tiny.yaml", "--max-time", "soon"], "'soon' is no time; write it like 3h55m"),
