@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnncli import __version__, _fast
+from cnncli import __version__, _fast, splits
 from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets.base import Dataset, Images, Source, open_data
@@ -20,8 +20,9 @@ from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.progress import Progress
+from cnncli.sampling import Sampler, class_weights
+from cnncli.sections import Fold
 from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
-from cnncli.splits import split
 from cnncli.training import Trainer
 from cnncli.transfer import Start, Transfer, normalized_as
 
@@ -44,20 +45,23 @@ class Parts:
     Attributes
     ----------
     train : Dataset
-    validation : Dataset, float or None
-        A set of its own, or a share of `train`.
+    validation : Dataset, float, Fold or None
+        A set of its own, or a part of `train`.
     test : Dataset or None
     classes : tuple of str
     size : (height, width)
     channels : int
+    group : str or None
+        Which images of `train` are not to be divided, see `DataSpec`.
     """
 
     train: Dataset
-    validation: Dataset | float | None
+    validation: Dataset | float | Fold | None
     test: Dataset | None
     classes: tuple[str, ...]
     size: tuple[int, int]
     channels: int
+    group: str | None = None
 
     @classmethod
     def open(cls, data: DataSpec) -> Parts:
@@ -72,11 +76,11 @@ class Parts:
             raise SpecError("the config names no data: add `data: {train: PATH}`, or say data.train=PATH after it")
         source = open_data(data.train)
         train = source.part("train")
-        validation: Dataset | float | None = None
+        validation: Dataset | float | Fold | None = None
         if isinstance(data.validation, str):
             validation = open_data(data.validation).part("validation")
         else:
-            validation = data.validation or source.beside("validation")
+            validation = data.validation or data.fold or source.beside("validation")
         test = evaluation_part(data, source)
         size = data.image.size if data.image else train.size
         if size is None:
@@ -85,15 +89,27 @@ class Parts:
                 "data: {image: {size: [height, width], channels: 1 or 3}}"
             )
         channels = data.image.channels if data.image else train.channels
-        return cls(train, validation, test, train.class_names(data.classes), size, channels)
+        return cls(train, validation, test, train.class_names(data.classes), size, channels, data.group)
 
     def load(self, seed: int) -> tuple[Images, Images | None]:
         """Decode the images for training and for validation."""
-        if isinstance(self.validation, float):
-            labels = self.train.labels_in(self.classes)
-            kept, aside = split(labels, self.validation, seed)
+        if isinstance(self.validation, (float, Fold)):
+            kept, aside = self._divide(self.validation, seed)
             return self._load(self.train, kept), self._load(self.train, aside)
         return self._load(self.train), None if self.validation is None else self._load(self.validation)
+
+    def _divide(self, validation: float | Fold, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the images for training and for validation."""
+        labels, names = self.train.labels_in(self.classes), self.train.names
+        groups = None if self.group is None else splits.group_numbers(names, self.group)
+        if isinstance(validation, Fold):
+            kept, aside = splits.fold(labels, validation.k, validation.index, seed, groups)
+        else:
+            kept, aside = splits.split(labels, validation, seed, groups)
+        if len(lost := np.setdiff1d(labels[aside], labels[kept])):
+            names = ", ".join(self.classes[label] for label in lost[:12])
+            raise DataError(f"{self.train.path}: all images of {names} would be set aside for validation")
+        return kept, aside
 
     def load_test(self) -> Images | None:
         """Decode the test images, if there are any."""
@@ -143,6 +159,8 @@ class Experiment:
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation, spec.train,
             augmenter(spec, train.images) if spec.data.augment else None,
+            Sampler(train.labels, spec.train.seed, spec.data.sample),
+            class_weights(weights, self.classes, train.labels) if (weights := spec.train.class_weights) else None,
         )  # fmt: skip
 
     def arrays(self) -> dict[str, np.ndarray]:
