@@ -26,6 +26,9 @@ from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, t
 from cnncli.training import Trainer
 from cnncli.transfer import Start, Transfer, normalized_as
 
+Division = tuple[np.ndarray, np.ndarray]
+ASIDE = "split:validation"  # the tensor of a checkpoint that says which images of the training set were set aside
+
 
 def evaluation_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
     """The part that a config's network is tested on, if there is one: named in the config, or beside the training set.
@@ -93,13 +96,20 @@ class Parts:
 
     def load(self, seed: int) -> tuple[Images, Images | None]:
         """Decode the images for training and for validation."""
-        if isinstance(self.validation, (float, Fold)):
-            kept, aside = self._divide(self.validation, seed)
-            return self._load(self.train, kept), self._load(self.train, aside)
+        return self.load_divided(self.division(seed))
+
+    def load_divided(self, division: Division | None) -> tuple[Images, Images | None]:
+        """Decode the images for training and for validation; see `division`."""
+        if division:
+            return self._load(self.train, division[0]), self._load(self.train, division[1])
+        assert not isinstance(self.validation, (float, Fold))
         return self._load(self.train), None if self.validation is None else self._load(self.validation)
 
-    def _divide(self, validation: float | Fold, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the images for training and for validation."""
+    def division(self, seed: int) -> Division | None:
+        """Indices of the images for training and for validation, where both are parts of one set."""
+        validation = self.validation
+        if not isinstance(validation, (float, Fold)):
+            return None
         labels, names = self.train.labels_in(self.classes), self.train.names
         groups = None if self.group is None else splits.group_numbers(names, self.group)
         if isinstance(validation, Fold):
@@ -147,7 +157,8 @@ class Experiment:
         trace(spec, shape, len(self.classes))
         self.graph = Graph(spec.model, shape, spec.loss)
         self.transfer = Transfer(start, self.graph, self.classes) if start else None
-        train, validation = self.parts.load(spec.train.seed)
+        self.division = self.parts.division(spec.train.seed)
+        train, validation = self.parts.load_divided(self.division)
         self.preprocessing = _preprocessing(spec.data, self.parts, train)
         self.network = Network(
             self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused
@@ -165,7 +176,8 @@ class Experiment:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every tensor that a checkpoint holds, by name."""
-        return self.trainer.arrays()
+        aside = {} if self.division is None else {ASIDE: self.division[1].astype(np.int32)}
+        return self.trainer.arrays() | aside
 
     def meta(self) -> dict[str, Any]:
         """Everything else that a checkpoint holds."""
@@ -205,6 +217,8 @@ class Experiment:
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
                 f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
             )
+        if self.division and not np.array_equal(stored.arrays.get(ASIDE, self.division[1]), self.division[1]):
+            raise CheckpointError(f"{stored.path}: other images would be set aside for validation now")
         if meta["preprocessing"] != self.preprocessing.to_dict():
             raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
         self.trainer.load(stored.arrays)

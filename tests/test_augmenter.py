@@ -9,6 +9,7 @@ import pytest
 
 from cnncli import _fast, random, registry
 from cnncli.augmenter import Augmenter
+from cnncli.errors import SpecError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
 ALL: dict[str, dict[str, Any]] = {
@@ -102,3 +103,80 @@ def test_pictures() -> None:
     some = np.array([5, 2])
     np.testing.assert_array_equal(still.pictures(3, some), IMAGES[some])
     np.testing.assert_array_equal(still.originals(some), IMAGES[some])
+
+
+COLOURED = np.random.default_rng(1).integers(0, 256, (60, 5, 7, 3), np.uint8)
+
+
+def made(augmented: Augmenter, order: np.ndarray, places: slice = slice(None), epoch: int = 0) -> np.ndarray:
+    """Images in 0..1."""
+    changed = augmented.prepare(epoch, order)
+    out = np.empty((len(order[places]), *COLOURED.shape[1:]), np.float32)
+    augmented.apply(changed, places, out, np.empty((1, augmented.scratch_size), np.float32), 1)
+    return out / 65535
+
+
+def with_options(*entries: tuple[str, dict[str, Any]]) -> Augmenter:
+    chosen = [registry.get("augmentations", name)(**options) for name, options in entries]
+    return Augmenter(chosen, COLOURED, "auto", 0, _fast.kernels("float32"))
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_mixing(name: str) -> None:
+    """Each image with another one of its batch; the classes in the shares in which the pixels are."""
+    augmented = with_options((name, {"alpha": 1.0}))
+    order = np.random.default_rng(2).permutation(60)
+    changed = augmented.prepare(3, order)
+    (mix,) = changed.mixes
+    for places in (slice(0, 25), slice(25, 50), slice(50, 60)):
+        partners = changed.partners(0, places)
+        count = len(partners)
+        assert sorted(partners) == list(range(count))
+        assert (partners != np.arange(count)).all()
+        found, plain = made(augmented, order, places, 3), COLOURED[order[places]] / 255
+        shares = np.eye(count)
+        augmented.mix_targets(changed, places, shares)
+        np.testing.assert_allclose(shares.sum(axis=1), 1)
+        for i in range(count):
+            own = mix.own[places][i]
+            assert shares[i, i] == pytest.approx(own)
+            assert shares[i, partners[i]] == pytest.approx(1 - own)
+            if mix.boxes is None:
+                wanted = own * plain[i] + (1 - own) * plain[partners[i]]
+            else:
+                top, bottom, left, right = mix.boxes[places][i]
+                wanted = plain[i].copy()
+                wanted[top:bottom, left:right] = plain[partners[i]][top:bottom, left:right]
+            np.testing.assert_allclose(found[i], wanted, atol=1e-5)
+
+
+def test_an_image_alone_in_its_batch_is_mixed_with_itself() -> None:
+    augmented = with_options(("mixup", {}), ("cutmix", {}))
+    np.testing.assert_allclose(made(augmented, np.arange(60), slice(7, 8)), COLOURED[7:8] / 255, atol=1e-6)
+    shares = np.array([[0.0, 1.0]])
+    augmented.mix_targets(augmented.prepare(0, np.arange(60)), slice(7, 8), shares)
+    np.testing.assert_allclose(shares, [[0, 1]])
+
+
+def test_colour_keeps_grey_and_changes_colours() -> None:
+    augmented = with_options(("colour", {"hue": 0.3}))
+    found = made(augmented, np.arange(60))
+    assert np.abs(found - COLOURED / 255).max() > 0.2
+    matrices = augmented.changes(0, np.arange(60)).colour
+    assert matrices is not None
+    wanted = np.clip(np.einsum("nij,nhwj->nhwi", matrices, COLOURED / 255), 0, 1)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_colour_of_grey_images_is_an_error() -> None:
+    colour = registry.get("augmentations", "colour")()
+    with pytest.raises(SpecError, match=r"data\.augment: colour needs colour images, and these are grey"):
+        Augmenter([colour], IMAGES, "auto", 0, _fast.kernels("float32"))
+
+
+def test_copies_of_an_image_are_changed_differently() -> None:
+    augmented = augmenter("shift", "elastic")
+    order = np.array([5, 305, 605, 7])
+    found = seen(augmented, 0, order)
+    assert len(np.unique(found[:3], axis=0)) == 3
+    np.testing.assert_array_equal(found[[0, 3]], seen(augmented, 0, np.array([5, 7])))
