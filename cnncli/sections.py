@@ -94,7 +94,7 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         if self.fold and self.validation is not None:
-            raise ValueError("give one of validation and fold")
+            raise ValueError("give one of validation and fold, not both")
         if self.group and not (self.fold or isinstance(self.validation, float)):
             raise ValueError("group divides the training set: it needs a share as validation, or fold")
 

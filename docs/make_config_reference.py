@@ -12,7 +12,7 @@ from pathlib import Path
 from cnncli import registry
 from cnncli.describe import describe
 from cnncli.schema import config_schema
-from cnncli.sections import Clip, DataSpec, EarlyStopping, Group, Image, Normalize, TrainSpec
+from cnncli.sections import Clip, DataSpec, EarlyStopping, Fold, Group, Image, Normalize, TrainSpec
 
 HEAD = """# Config reference
 
