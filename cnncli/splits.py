@@ -45,7 +45,7 @@ def split(
         So few images that none would be left for validation.
     """
     if groups is not None:
-        return _parts(_deal(labels, groups, (1 - fraction, fraction), seed) == 1)
+        return _parts(_deal(labels, groups, (1 - fraction, fraction), seed) == 1, groups)
     counts = np.bincount(labels)
     shares = fraction * counts
     taken = np.minimum(shares.astype(np.int64), np.maximum(counts - 1, 0))
@@ -70,7 +70,7 @@ def fold(
     of 0 to k - 1.
     """
     if groups is not None:
-        return _parts(_deal(labels, groups, (1 / k,) * k, seed) == index)
+        return _parts(_deal(labels, groups, (1 / k,) * k, seed) == index, groups)
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[_by_class(labels, seed)[index::k]] = True
     return _parts(chosen)
@@ -136,8 +136,9 @@ def _deal(labels: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed:
     return part[groups]
 
 
-def _parts(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _parts(chosen: np.ndarray, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     if not chosen.any() or chosen.all():
         side = "training" if chosen.all() else "validation"
-        raise DataError(f"this division of {len(chosen):,} images leaves none for {side}")
+        grouped = "" if groups is None else f" in {groups.max() + 1:,} groups"
+        raise DataError(f"this division of {len(chosen):,} images{grouped} leaves none for {side}")
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
