@@ -54,22 +54,29 @@ cdef void change_light(float *out, ptrdiff_t size, float gain, float offset) noe
         out[p] = mean + gain * (out[p] - mean) + offset
 
 
+cdef inline float wide(pixel x) noexcept nogil:
+    """8 bits as 16, as packing has it."""
+    return 257 * x if pixel is uint8_t else x
+
+
 cdef void read_channel(const pixel *source, const float *colour, float *plane, int c, int height, int width,
                        int channels) noexcept nogil:
     """One channel into the middle of a plane with a border: as it is, or one of the colour matrix's sums."""
-    cdef int i, j, k, scale = 257 if pixel is uint8_t else 1      # 8 bits as 16, as packing has it
+    cdef int i, j, k
     cdef const pixel *at
+    cdef float *out
     cdef float value
     for i in range(height):
+        at, out = source + i * width * channels, plane + (i + 1) * (width + 2) + 1
+        if colour == NULL:
+            for j in range(width):
+                out[j] = wide(at[j * channels + c])
+            continue
         for j in range(width):
-            at = source + (i * width + j) * channels
-            if colour == NULL:
-                plane[(i + 1) * (width + 2) + j + 1] = scale * at[c]
-            else:
-                value = 0
-                for k in range(channels):
-                    value += colour[c * channels + k] * (scale * at[k])
-                plane[(i + 1) * (width + 2) + j + 1] = value
+            value = 0
+            for k in range(channels):
+                value += colour[c * channels + k] * wide(at[j * channels + k])
+            out[j] = value
 
 
 cdef void change_one(const pixel *source, const float *colour, const float[:, ::1] inverse,
