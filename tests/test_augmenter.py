@@ -159,7 +159,7 @@ def test_an_image_alone_in_its_batch_is_mixed_with_itself() -> None:
 
 
 def test_colour_keeps_grey_and_changes_colours() -> None:
-    augmented = with_options(("colour", {"hue": 0.3}))
+    augmented = with_options(("colour", {"hue": 108.0}))
     found = made(augmented, np.arange(60))
     assert np.abs(found - COLOURED / 255).max() > 0.2
     matrices = augmented.changes(0, np.arange(60)).colour

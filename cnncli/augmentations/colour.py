@@ -28,11 +28,11 @@ class Colour(Augmentation):
 
     saturation: float = field(between(0, 1), default=0.3, doc="0.3 means 0.7 to 1.3 times; 0 would be grey")
     brightness: float = field(between(0, 1), default=0.2, doc="0.2 means 0.8 to 1.2 times")
-    hue: float = field(between(0, 0.5), default=0.02, doc="largest turn; 0.5 is half of the circle, to the opposite")
+    hue: float = field(between(0, 180), default=7.0, doc="largest turn, in degrees; 180 is to the opposite colour")
 
     def apply(self, u: np.ndarray, changes: Changes) -> None:
         saturation, brightness = 1 + around_zero(u[0], self.saturation), 1 + around_zero(u[1], self.brightness)
-        angle = 2 * np.pi * around_zero(u[2], self.hue)
+        angle = np.deg2rad(around_zero(u[2], self.hue))
         turn = np.zeros((u.shape[1], 3, 3))
         turn[:, 0, 0] = 1
         turn[:, 1, 1] = turn[:, 2, 2] = saturation * np.cos(angle)

@@ -137,7 +137,7 @@ def test_blur_and_elastic() -> None:
 
 def test_colour() -> None:
     """Grey stays grey; saturation 0 is the brightness; half a turn and the other half are nothing."""
-    changes = applied({"colour": {"saturation": 0, "brightness": 0.2, "hue": 0.1}})
+    changes = applied({"colour": {"saturation": 0, "brightness": 0.2, "hue": 36}})
     assert changes.colour is not None
     np.testing.assert_allclose(changes.colour @ [1, 1, 1], np.outer(0.8 + 0.4 * GRID, [1, 1, 1]), atol=1e-12)
     ends = np.array([1e-9, 1 - 1e-9])
@@ -146,7 +146,7 @@ def test_colour() -> None:
     luminance = np.array([0.299, 0.587, 0.114])
     np.testing.assert_allclose(grey[0], np.tile(luminance, (3, 1)), atol=1e-6)
     np.testing.assert_allclose(grey[1], 2 * np.eye(3) - np.tile(luminance, (3, 1)), atol=1e-6)
-    opposite = {"colour": {"saturation": 0, "brightness": 0, "hue": 0.5}}
+    opposite = {"colour": {"saturation": 0, "brightness": 0, "hue": 180}}
     turned = applied(opposite, u=ends).colour
     assert turned is not None
     np.testing.assert_allclose(turned[0] @ turned[0], np.eye(3), atol=1e-6)
