@@ -23,8 +23,12 @@ from cnncli.network import Network
 from cnncli.parts import Parts
 from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.progress import Progress
+from cnncli.sampling import Sampler, class_weights
 from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
 from cnncli.training import Trainer
+from cnncli.transfer import Start, Transfer, normalized_as
+
+ASIDE = "split:validation"  # the tensor of a checkpoint that says which images of the training set were set aside
 
 
 class Experiment:
@@ -40,6 +44,8 @@ class Experiment:
         How images are decoded.
     found : callable
         Told what the data are, before they are decoded.
+    start : Start, optional
+        A trained network whose weights are the start; the pixels are then normalised as it knows them.
 
     Raises
     ------
@@ -53,26 +59,36 @@ class Experiment:
         threads: int,
         *,
         fused: bool = True,
+        start: Start | None = None,
         reading: Reading | None = None,
         found: Callable[[Parts], None] = lambda _: None,
     ) -> None:
-        self.spec = spec
         self.parts = Parts.open(spec.data, reading)
+        if start:
+            spec = normalized_as(spec, start.trained.preprocessing, self.parts.channels)
+        self.spec = spec
         self.classes = self.parts.classes
         shape = (self.parts.channels, *self.parts.size)
         self._check_labels(trace(spec, shape, None)[-1].out_shape[0])
         trace(spec, shape, len(self.classes))
         self.graph = Graph(spec.model, shape, spec.loss)
+        self.transfer = Transfer(start, self.graph, self.classes) if start else None
+        self.division = self.parts.division(spec.train.seed)
         found(self.parts)
-        train, validation = self.parts.load(spec.train.seed)
+        train, validation = self.parts.load_divided(self.division)
         self.preprocessing = _preprocessing(spec.data, self.parts, train)
         self.network = Network(
             self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused
         )
         self.network.initialize(spec.train.seed)
+        if self.transfer:
+            self.transfer.apply(self.network)
+        self._from = self.transfer.record() if self.transfer else None
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation, spec.train,
             augmenter(spec, train.images) if spec.data.augment else None,
+            Sampler(train.labels, spec.train.seed, spec.data.sample),
+            class_weights(weights, self.classes, train.labels) if (weights := spec.train.class_weights) else None,
         )  # fmt: skip
 
     def _check_labels(self, outputs: int) -> None:
@@ -87,7 +103,8 @@ class Experiment:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every tensor that a checkpoint holds, by name."""
-        return self.trainer.arrays()
+        aside = {} if self.division is None else {ASIDE: self.division[1].astype(np.int32)}
+        return self.trainer.arrays() | aside
 
     def meta(self) -> dict[str, Any]:
         """Everything else that a checkpoint holds."""
@@ -100,7 +117,7 @@ class Experiment:
             "progress": self.trainer.progress.to_dict(),
             "train_images": len(self.trainer.train),
             "kernels": self.network.kernels.variant,
-        }
+        } | ({"from": self._from} if self._from else {})
 
     def restore(self, stored: Checkpoint) -> list[str]:
         """Go on from where a checkpoint of this run stands.
@@ -127,10 +144,13 @@ class Experiment:
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
                 f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
             )
+        if self.division and not np.array_equal(stored.arrays.get(ASIDE, self.division[1]), self.division[1]):
+            raise CheckpointError(f"{stored.path}: other images would be set aside for validation now")
         if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:
             raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
         self.trainer.load(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
+        self._from = meta.get("from")
         return changes
 
 

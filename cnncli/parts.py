@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnncli import splits
 from cnncli.datasets._decoded import Images, Skipped
 from cnncli.datasets._reading import Reading
 from cnncli.datasets.base import Dataset, Source, open_data
-from cnncli.errors import SpecError
+from cnncli.errors import DataError, SpecError
+from cnncli.sections import Fold
 from cnncli.spec import DataSpec
-from cnncli.splits import split
 
 if TYPE_CHECKING:
     from cnncli.datasets._fit import Mode
+
+Division = tuple[np.ndarray, np.ndarray]
 
 
 def evaluation_part(data: DataSpec, reading: Reading | None = None, source: Source | None = None) -> Dataset | None:
@@ -36,8 +39,8 @@ class Parts:
     Attributes
     ----------
     train : Dataset
-    validation : Dataset, float or None
-        A set of its own, or a share of `train`.
+    validation : Dataset, float, Fold or None
+        A set of its own, or a part of `train`.
     test : Dataset or None
     classes : tuple of str
     size : (height, width)
@@ -46,18 +49,21 @@ class Parts:
         How images of another size are brought to `size`.
     format : str
         Of the training set.
+    group : str or None
+        Which images of `train` are not to be divided, see `DataSpec`.
     skipped : list of (str, Skipped)
         What could not be read so far, with the part it belongs to.
     """
 
     train: Dataset
-    validation: Dataset | float | None
+    validation: Dataset | float | Fold | None
     test: Dataset | None
     classes: tuple[str, ...]
     size: tuple[int, int]
     channels: int
     fit: Mode
     format: str
+    group: str | None = None
     skipped: list[tuple[str, Skipped]] = field(default_factory=list)
 
     @classmethod
@@ -74,18 +80,18 @@ class Parts:
         reading = with_policy(data, reading)
         source = open_data(data.train, reading)
         train = source.part("train")
-        validation: Dataset | float | None = None
+        validation: Dataset | float | Fold | None = None
         if isinstance(data.validation, str):
             validation = open_data(data.validation, reading).part("validation")
         else:
-            validation = data.validation or source.beside("validation")
+            validation = data.validation or data.fold or source.beside("validation")
         test = evaluation_part(data, reading, source)
         classes = train.class_names(data.classes)
         if data.image:
             size, channels, fit = data.image.size, data.image.channels, data.image.fit
         else:
             size, channels, fit = train.one_size(), train.channels, "resize"
-        return cls(train, validation, test, classes, size, channels, fit, source.format)
+        return cls(train, validation, test, classes, size, channels, fit, source.format, data.group)
 
     @property
     def text(self) -> str:
@@ -93,6 +99,8 @@ class Parts:
         counts = [f"{len(self.train):,} images for training"]
         if isinstance(self.validation, float):
             counts[0] += f" ({100 * self.validation:g} % of them for validation)"
+        elif isinstance(self.validation, Fold):
+            counts[0] += f" (part {self.validation.index} of {self.validation.k} of them for validation)"
         elif self.validation is not None:
             counts.append(f"{len(self.validation):,} for validation")
         if self.test is not None:
@@ -105,12 +113,31 @@ class Parts:
 
     def load(self, seed: int) -> tuple[Images, Images | None]:
         """Decode the images for training and for validation."""
-        if isinstance(self.validation, float):
-            labels = self.train.labels_in(self.classes)
-            kept, aside = split(labels, self.validation, seed)
-            return self._load("train", self.train, kept), self._load("validation", self.train, aside)
+        return self.load_divided(self.division(seed))
+
+    def load_divided(self, division: Division | None) -> tuple[Images, Images | None]:
+        """Decode the images for training and for validation; see `division`."""
+        if division:
+            return self._load("train", self.train, division[0]), self._load("validation", self.train, division[1])
+        assert not isinstance(self.validation, (float, Fold))
         train = self._load("train", self.train)
         return train, None if self.validation is None else self._load("validation", self.validation)
+
+    def division(self, seed: int) -> Division | None:
+        """Indices of the images for training and for validation, where both are parts of one set."""
+        validation = self.validation
+        if not isinstance(validation, (float, Fold)):
+            return None
+        labels, names = self.train.labels_in(self.classes), self.train.names
+        groups = None if self.group is None else splits.group_numbers(names, self.group)
+        if isinstance(validation, Fold):
+            kept, aside = splits.fold(labels, validation.k, validation.index, seed, groups)
+        else:
+            kept, aside = splits.split(labels, validation, seed, groups)
+        if len(lost := np.setdiff1d(labels[aside], labels[kept])):
+            names = ", ".join(self.classes[label] for label in lost[:12])
+            raise DataError(f"{self.train.path}: all images of {names} would be set aside for validation")
+        return kept, aside
 
     def load_test(self) -> Images | None:
         """Decode the test images, if there are any."""

@@ -5,23 +5,25 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnncli.commands import _decoding, _options
-from cnncli.commands._console import note, percent, result, result_json, warn
+from cnncli.commands._console import note, percent, result, result_json, table, warn
 
 if TYPE_CHECKING:
     from cnncli.evaluation import Evaluation
     from cnncli.parts import Parts
+    from cnncli.preprocessing import Preprocessing
     from cnncli.progress import Progress
     from cnncli.session import Session
     from cnncli.spec import RunSpec
+    from cnncli.transfer import Transfer
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
@@ -45,6 +47,9 @@ class Duration(click.ParamType):
 @_options.overrides
 @_options.file_path("--run", "folder", metavar="DIR", help="The run folder; by default runs/NAME, from CONFIG's name.")
 @click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint; start where there is none.")
+@_options.file_path("--from", "source", metavar="CHECKPOINT", help="Start from the weights of a checkpoint or run.")
+@click.option("--fresh", multiple=True, metavar="LAYER", help="With --from: draw this layer anew (name or pattern).")
+@click.option("--partial", is_flag=True, help="With --from: take over whatever fits.")
 @_options.threads
 @_decoding.workers
 @_decoding.no_cache
@@ -55,6 +60,9 @@ def command(
     overrides: tuple[str, ...],
     folder: Path | None,
     resume: bool,
+    source: Path | None,
+    fresh: tuple[str, ...],
+    partial: bool,
     threads: int | None,
     workers: int | None,
     no_cache: bool,
@@ -66,22 +74,35 @@ def command(
     KEY=VALUE changes an entry of the config, for example train.epochs=3 or optimizer.sgd.lr=0.1. Weights, logs and the
     config go to a run folder. On SIGTERM, SIGUSR1 or Ctrl-C the state is saved and the exit code is 75: run the same
     command with --resume to go on.
+
+    --from takes over the weights of a trained network by name. All must fit, but for those of the last layer where the
+    classes are others: it starts anew.
     """
     began = time.monotonic()
     from cnncli import runtime
     from cnncli.errors import Interrupted
     from cnncli.experiment import Experiment
+    from cnncli.model import Model
     from cnncli.progress import Progress, why_finished
     from cnncli.runs import RunFolder, newest_run
     from cnncli.session import Session
     from cnncli.signals import StopRequest
     from cnncli.spec import load
+    from cnncli.transfer import Start, as_begun
 
+    if source is None and (fresh or partial):
+        raise click.UsageError(f"{'--fresh' if fresh else '--partial'} needs --from CHECKPOINT")
     spec = load(config, overrides)
     name = Path(config).stem
     granted = runtime.threads(threads)
     reading = _decoding.reading(granted, spec.train.workers if workers is None else workers, no_cache)
-    experiment_of = partial(Experiment, spec, granted, reading=reading, found=_tell_data)
+
+    def start() -> Start | None:
+        return None if source is None else Start(Model.load(source, granted), fresh, partial)
+
+    def experiment_of(spec: RunSpec, start: Start | None = None) -> Experiment:
+        return Experiment(spec, granted, start=start, reading=reading, found=_tell_data)
+
     if resume and folder is None:
         folder = newest_run(name)
     with ExitStack() as held:
@@ -95,9 +116,10 @@ def command(
             if stored and (reason := why_finished(spec.train, progress)):
                 _tell_finished(spec, run.path, progress, reason, granted, as_json)
                 return
-            experiment = experiment_of()
+            # where there is a checkpoint, its own weights, whatever it once started from
+            experiment = experiment_of(as_begun(spec, stored)) if stored else experiment_of(spec, start())
         else:
-            experiment = experiment_of()  # before there is a folder: data that cannot be used leave none
+            experiment = experiment_of(spec, start())  # before there is a folder: bad data leave none
             run = held.enter_context(RunFolder.claim(name, folder, warn))
         stop = held.enter_context(StopRequest())
 
@@ -108,6 +130,8 @@ def command(
             return "stopped by --max-time" if timed_out else None
 
         session = Session(experiment, run, stored, why_stop, warn)
+        if experiment.transfer:
+            run.log(_tell_transfer(experiment.transfer, experiment.preprocessing))
         note(_opening(session, resumed=stored is not None))
         try:
             _train(session)
@@ -119,6 +143,26 @@ def command(
 
 def _tell_data(parts: Parts) -> None:
     note(f"{parts.train.path}: {parts.text}")
+
+
+def _tell_transfer(transfer: Transfer, preprocessing: Preprocessing) -> str:
+    """Say what is taken over and what is not; returns it without the table."""
+    from cnncli.transfer import FATES, shape_text
+
+    rows = [
+        (t.name, f"{t.fate}: {t.reason}" if t.reason else t.fate, shape_text(t.here), shape_text(t.there))
+        for t in transfer.tensors
+    ]
+    note(table(("tensor", "", "here", "there"), rows, left=2))
+    counts = Counter(tensor.fate for tensor in transfer.tensors)
+    line = f"from {transfer.trained.path}: {', '.join(f'{counts[fate]} {fate}' for fate in FATES)}"
+    known, now = transfer.trained.preprocessing, preprocessing
+    if (known.mean, known.std) == (now.mean, now.std):
+        line += "; pixels are normalised as there"
+    elif known.channels == now.channels:
+        warn(f"the config normalises pixels in another way than {transfer.trained.path} was trained with")
+    note(line)
+    return line
 
 
 def _opening(session: Session, resumed: bool) -> str:

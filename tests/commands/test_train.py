@@ -359,7 +359,7 @@ def test_durations(text: str, seconds: float) -> None:
 def test_options_reach_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
 
-    def experiment(spec: Any, threads: int) -> None:
+    def experiment(spec: Any, threads: int, start: Any) -> None:
         seen.update(epochs=spec.train.epochs, threads=threads)
         raise KeyboardInterrupt
 
