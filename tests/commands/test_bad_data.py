@@ -40,7 +40,7 @@ def mixed_sizes(root: Path) -> None:
 def corrupt(root: Path) -> None:
     good(root)
     content = (root / "a" / "1.png").read_bytes()
-    (root / "a" / "1.png").write_bytes(content[: len(content) - 20])
+    (root / "a" / "1.png").write_bytes(content[: len(content) - 30])
 
 
 def empty_file(root: Path) -> None:
