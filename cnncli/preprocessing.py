@@ -107,9 +107,11 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     full = _FULL_SCALE[images.dtype.name]
     means, deviations = [], []
     for channel in range(images.shape[3]):
-        values = images[..., channel].ravel()
+        values = images[..., channel]
         if values.dtype.kind == "u":  # exact, whatever the order: sums of whole numbers
-            pieces = np.array_split(values, -(-values.size // 2**16))  # bincount makes 8 bytes of each value
+            # in pieces: bincount makes 8 bytes of each value, and not all images may fit the memory
+            some = max(1, 2**16 // (images.shape[1] * images.shape[2]))
+            pieces = (values[first : first + some].ravel() for first in range(0, len(values), some))
             counts = sum(np.bincount(piece, minlength=full + 1) for piece in pieces)
             levels = np.arange(full + 1) / full
             mean = float(counts @ levels / values.size)

@@ -102,6 +102,7 @@ def starter(source: Source, path: str) -> str:
     train = source.part("train")
     names = train.class_names(None)
     size, reason = _size(train)
+    fit = "" if train.size else ", fit: crop"
     recipe = Recipe(size, train.channels, len(names), len(train))
     colours = "colour" if recipe.channels == 3 else "grey"
     lines: list[tuple[str, str]] = [
@@ -110,7 +111,7 @@ def starter(source: Source, path: str) -> str:
         ("data:", ""),
         ("  " + yamlio.dump({"train": path}).strip(), source.format.replace("_", " ")),
         *_other_parts(source, len(train)),
-        (f"  image: {{size: [{size[0]}, {size[1]}], channels: {recipe.channels}}}", reason),
+        (f"  image: {{size: [{size[0]}, {size[1]}], channels: {recipe.channels}{fit}}}", reason),
         (f"  classes: {len(names)}", _listed(names)),
         (f"  augment: [{', '.join(recipe.augment)}]", "changes of the training images, anew in every epoch"),
         *([("  fill: edge", "what a moved image leaves free: the nearest pixel")] if recipe.channels == 3 else []),
@@ -141,7 +142,7 @@ def _size(train: Dataset) -> tuple[tuple[int, int], str]:
     """What images are brought to, and why."""
     if train.size is None:
         side = _typical_side(train)
-        return (side, side), "images differ in size: all are brought to this"
+        return (side, side), "sizes differ: scaled, then cut around the centre"
     if max(train.size) <= LARGEST:
         return train.size, "height and width as they are"
     height, width = (max(1, round(side * LARGEST / max(train.size))) for side in train.size)

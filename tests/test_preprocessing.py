@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -70,3 +71,17 @@ def test_depths_of_pixels_mean_the_same() -> None:
 def test_round_trip_through_json() -> None:
     prepared = Preprocessing((4, 5), 3, *statistics(IMAGES["float32"]))
     assert Preprocessing.from_dict(json.loads(json.dumps(prepared.to_dict()))) == prepared
+
+
+def test_statistics_copy_no_more_than_pieces() -> None:
+    """Images may be mapped from the disk, more than the memory holds."""
+    images = np.random.default_rng(0).integers(0, 255, (4000, 20, 20, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        mean, std = statistics(images)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < images.nbytes / 4
+    np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)) / 255)
+    np.testing.assert_allclose(std, images.std(axis=(0, 1, 2)) / 255)

@@ -42,7 +42,9 @@ class Decoding:
             if self._bar is None and now - self._began > PATIENCE and done < images:
                 from tqdm import tqdm
 
-                self._bar = tqdm(total=images, desc="decoding", unit=" images", leave=False, dynamic_ncols=True)
+                self._bar = tqdm(
+                    total=images, initial=done, desc="decoding", unit=" images", leave=False, dynamic_ncols=True
+                )
             if self._bar is not None:
                 self._bar.update(done - self._bar.n)
                 if done == images:

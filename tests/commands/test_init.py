@@ -38,7 +38,7 @@ def test_idx(cnn: Cnn, args: tuple[str, ...]) -> None:
 def test_photographs_of_uneven_sizes(cnn: Cnn, folder: Path) -> None:
     photographs(folder / "photos")
     made = cnn("init", "photos")
-    assert "image: {size: [64, 64], channels: 3}" in made.out
+    assert "image: {size: [64, 64], channels: 3, fit: crop}" in made.out
     assert cnn("train", *QUICK).code == 0
 
 
