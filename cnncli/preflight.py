@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +14,10 @@ import numpy as np
 
 from cnncli import duplicates, runtime, sanity
 from cnncli.costs import measure
+from cnncli.datasets._decoded import Skipped
+from cnncli.datasets._file_set import FileSet
+from cnncli.datasets._files import listing
+from cnncli.datasets._reading import Reading
 from cnncli.datasets.base import Dataset, Images
 from cnncli.errors import CheckFailed, CnnError, Diverged, SpecError
 from cnncli.experiment import Experiment
@@ -53,7 +57,7 @@ class Finding:
     exit_code: int = CheckFailed.exit_code
 
 
-def check(spec: RunSpec, threads: int, train: bool, folder: Path) -> Iterator[Finding]:
+def check(spec: RunSpec, threads: int, train: bool, folder: Path, reading: Reading | None = None) -> Iterator[Finding]:
     """Look at a config and its data as training would; the first error that nothing can follow ends it.
 
     Parameters
@@ -64,9 +68,11 @@ def check(spec: RunSpec, threads: int, train: bool, folder: Path) -> Iterator[Fi
         Whether to train a little too, to see if the network can learn at all (`cnncli.sanity`).
     folder : Path
         Where runs would be written.
+    reading : Reading, optional
+        How images are decoded.
     """
     try:
-        parts = Parts.open(spec.data)
+        parts = Parts.open(spec.data, reading)
         trace(spec, (parts.channels, *parts.size), len(parts.classes))
     except CnnError as error:
         yield _failed("data", error)
@@ -80,7 +86,7 @@ def check(spec: RunSpec, threads: int, train: bool, folder: Path) -> Iterator[Fi
         return
     failures, experiment, test = [], None, None
     try:
-        experiment = Experiment(spec, threads)
+        experiment = Experiment(spec, threads, reading=reading)
     except CnnError as error:
         failures.append(_failed("data", error))
     try:
@@ -93,6 +99,7 @@ def check(spec: RunSpec, threads: int, train: bool, folder: Path) -> Iterator[Fi
     found = {"train": experiment.trainer.train, "validation": experiment.trainer.validation, "test": test}
     images = {name: part for name, part in found.items() if part is not None}
     yield _sizes(parts, images)
+    yield from _skipped([*experiment.parts.skipped, *parts.skipped])
     yield from _classes(images)
     yield from _pixels(images)
     yield from _duplicates(images)
@@ -111,11 +118,19 @@ def _failed(about: str, error: CnnError) -> Finding:
 def _estimate(spec: RunSpec, parts: Parts, graph: Graph, parameters: int) -> int:
     """Bytes of images, weights, maps and gradients, roughly, before any of it is there."""
     sets = [part for part in (parts.train, parts.validation, parts.test) if isinstance(part, Dataset)]
+    # what is mapped from the cache need not fit the memory
+    sets = [part for part in sets if not (isinstance(part, FileSet) and part.reading.cache)]
     count = sum(map(len, sets))
     maps = sum(layer.bytes for layer in graph.summary())
     pixels = count * parts.channels * parts.size[0] * parts.size[1]
     vectors = 2 + len(spec.optimizer.slots()) + (spec.train.accumulate > 1) + (spec.train.ema is not None)
     return pixels + 4 * parameters * vectors + 2 * maps * spec.train.batch_size
+
+
+def _skipped(skipped: Sequence[tuple[str, Skipped]]) -> Iterator[Finding]:
+    if skipped:
+        reasons = [f"left out of {part}: {image.reason}" for part, image in skipped]
+        yield Finding("data", "warning", listing(reasons, "images left out"), {"left_out": len(skipped)})
 
 
 def _sizes(parts: Parts, images: dict[str, Images]) -> Finding:

@@ -24,11 +24,14 @@ def command(config: str, overrides: tuple[str, ...], train: bool, threads: int |
     loss at the start, learns one batch by heart, and learns shuffled labels, which must not help with other images.
     """
     from cnncli import runtime
+    from cnncli.commands import _decoding
     from cnncli.preflight import check
     from cnncli.spec import load
 
+    spec, granted = load(config, overrides), runtime.threads(threads)
+    workers = spec.train.workers
     findings = []
-    for finding in check(load(config, overrides), runtime.threads(threads), train, Path("runs")):
+    for finding in check(spec, granted, train, Path("runs"), _decoding.reading(granted, workers, no_cache=False)):
         findings.append(finding)
         if as_json:
             result_json({"about": finding.about, "level": finding.level, "text": finding.text} | finding.values)

@@ -224,6 +224,8 @@ def test_bad_images_are_left_out_where_asked(cnn: Cnn, folder: Path, make: Calla
     assert state(folder / "set") == before
     again = cnn("train", "c.yaml", "--resume", "train.epochs=2", "--workers", "0", "--no-cache")
     assert again.code == 0, again.err
+    checked = cnn("check", "c.yaml")
+    assert checked.out.count("left out of ") == 2
     evaluated = cnn("eval", "runs/c")
     assert evaluated.code == 0
     assert "warning: skipped: " in evaluated.err

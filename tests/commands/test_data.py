@@ -11,6 +11,9 @@ import pytest
 from conftest import Cnn
 from PIL import Image
 
+from cnncli.checkpoint import load
+from cnncli.datasets import _cache
+
 NETWORK = """
 model:
   - conv2d: {out_channels: 2, kernel_size: 3}
@@ -66,3 +69,24 @@ def test_a_label_beyond_the_outputs(cnn: Cnn, folder: Path) -> None:
         "photos/dog/0.png: label 17, but the network has 2 outputs, for labels from 0 to 1; "
         "is it wrong, or does the network need 18 outputs?\n"
     )
+
+
+def test_workers_and_cache_change_no_result(cnn: Cnn, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cache, "WORTH", 0)
+    monkeypatch.setattr(_cache, "KEEP_FREE", 0)
+    monkeypatch.setenv("CNN_CACHE", str(folder / "cache"))
+    photos(folder / "photos")
+    Path("c.yaml").write_text(
+        "data: {train: photos, validation: 0.25, image: {size: 12, channels: 3, fit: crop}, augment: [flip]}" + NETWORK
+    )
+    ways = [["--no-cache"], ["--workers", "0"], ["--workers", "3"], ["train.workers=1", "--no-cache"]]
+    for i, way in enumerate(ways):
+        assert cnn("train", "c.yaml", "--run", f"run{i}", *way).code == 0
+        assert (folder / "cache").exists() == (i > 0)
+    first, *others = (load(Path(f"run{i}/last.npz")).arrays for i in range(len(ways)))
+    for other in others:
+        assert first.keys() == other.keys()
+        for name, array in first.items():
+            np.testing.assert_array_equal(array, other[name])
+    assert len({Path(f"run{i}/metrics.jsonl").read_bytes() for i in range(len(ways))}) == 1
+    assert len(list((folder / "cache").glob("*.npy"))) == 2
