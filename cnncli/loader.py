@@ -54,7 +54,7 @@ class Loader:
         """Whether images are mixed in the current epoch, so that they belong to several classes."""
         return self._augmenter is not None and bool(self._changed.mixes)
 
-    def fill(self, epoch: int, order: np.ndarray, first: int) -> None:
+    def fill(self, epoch: int, order: np.ndarray, shown: np.ndarray, first: int) -> None:
         """Put the batch of images ``order[first:]`` into the network's input.
 
         Parameters
@@ -63,6 +63,8 @@ class Loader:
             Counted from 0.
         order : ndarray of int64
             The images of the epoch, as `cnncli.sampling` gives them.
+        shown : ndarray of int64
+            The images themselves: the order without the numbers of copies.
         first : int
 
         Raises
@@ -72,7 +74,7 @@ class Loader:
         """
         places = self._batch(order, first)
         if self._augmenter is None:
-            self._preprocessing.fill(self._network, self._images, order[places] % len(self._images))
+            self._preprocessing.fill(self._network, self._images, shown[places])
             return
         if self._asked == (epoch, first):
             self._wait()

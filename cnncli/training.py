@@ -162,21 +162,22 @@ class Trainer:
         with closing(self.loader):
             while not self.why_finished():
                 order = self._sampler.order(progress.epoch)
+                shown = order % len(self.train)
                 while progress.batch < self.steps:
-                    yield self._step(order)
+                    yield self._step(order, shown)
                 yield self._finish_epoch(poll)
 
     def why_finished(self) -> str | None:
         """Why there is nothing left to train, if so."""
         return why_finished(self.settings, self.progress)
 
-    def _step(self, order: np.ndarray) -> StepReport:
+    def _step(self, order: np.ndarray, shown: np.ndarray) -> StepReport:
         progress = self.progress
         first = progress.batch * self.images_per_step
         last = min(first + self.images_per_step, len(order))
         loss_sum = 0.0
         for number, start in enumerate(range(first, last, self.network.batch_size)):
-            loss_sum += self._batch(order, start, number)
+            loss_sum += self._batch(order, shown, start, number)
             if self.settings.accumulate > 1:
                 self._add_gradient(number, last - first)
         if self._clipping:
@@ -188,11 +189,11 @@ class Trainer:
             self._average.update(progress.step)
         return StepReport(progress.step, last - first, loss_sum / (last - first))
 
-    def _batch(self, order: np.ndarray, first: int, number: int) -> float:
+    def _batch(self, order: np.ndarray, shown: np.ndarray, first: int, number: int) -> float:
         """The gradients of one batch, number so-and-so of its step; returns the sum of its losses."""
         network, progress = self.network, self.progress
-        self.loader.fill(progress.epoch, order, first)
-        self._set_targets(order[first : first + network.batch_size] % len(self.train), first)
+        self.loader.fill(progress.epoch, order, shown, first)
+        self._set_targets(shown[first : first + network.batch_size], first)
         network.forward(training=True, step=progress.step * self.settings.accumulate + number)
         loss = network.mean_loss()
         if not math.isfinite(loss):

@@ -180,12 +180,12 @@ def test_a_batch_that_was_not_prepared(ahead: None) -> None:
     """Another one is wanted than that which comes next."""
     trained = trainer(augment=AUGMENT, threads=2)
     order = np.arange(330)
-    trained.loader.fill(0, order, 0)
-    trained.loader.fill(3, order, 100)
+    trained.loader.fill(0, order, order, 0)
+    trained.loader.fill(3, order, order, 100)
     found = trained.network.x.copy()
     trained.loader.close()
     other = trainer(augment=AUGMENT)
-    other.loader.fill(3, order, 100)
+    other.loader.fill(3, order, order, 100)
     np.testing.assert_array_equal(found, other.network.x)
 
 
