@@ -11,6 +11,13 @@ from cnncli.fields import Constraint, Pair, at_least, between, field, not_empty,
 from cnncli.layers.base import Shape
 
 _two_or_more = Constraint("at least two names", lambda names: len(names) >= 2, ["a"], (list,), {"minItems": 2})
+_no_percentage = Constraint(
+    "a share such as 0.1, or a path",
+    lambda text: not text.endswith("%"),
+    "10%",
+    (str,),
+    {"not": {"pattern": "%$"}},
+)
 _INTERVAL = "([1-9][0-9]{0,8}) (epoch|step|minute)s?"
 
 
@@ -36,7 +43,7 @@ class DataSpec:
 
     train: str | None = field(not_empty, default=None, doc="path of the training set")
     validation: float | str | None = field(
-        between(0, 1, "()"), not_empty, default=None, doc="share of the training set, or a path"
+        between(0, 1, "()"), not_empty, _no_percentage, default=None, doc="share of the training set, or a path"
     )
     test: str | None = field(not_empty, default=None, doc="path of the test set")
     image: Image | None = field(default=None, doc="size and channels; taken from the data where it is uniform")
