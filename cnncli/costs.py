@@ -57,7 +57,7 @@ def measure(experiment: Experiment, validation: Images | None) -> Costs:
             break
         took.append(time.perf_counter() - began)
     step = median(took[1:] or took or [0.0])  # the first one warms the caches
-    epoch = step * trainer.batches
+    epoch = step * trainer.steps
     if validation:
         some = validation.images[:EVALUATED]
         began = time.perf_counter()

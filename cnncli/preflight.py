@@ -113,7 +113,8 @@ def _estimate(spec: RunSpec, parts: Parts, graph: Graph, parameters: int) -> int
     count = sum(map(len, sets))
     maps = sum(layer.bytes for layer in graph.summary())
     pixels = count * parts.channels * parts.size[0] * parts.size[1]
-    return pixels + 4 * parameters * (2 + len(spec.optimizer.slots())) + 2 * maps * spec.train.batch_size
+    vectors = 2 + len(spec.optimizer.slots()) + (spec.train.accumulate > 1) + (spec.train.ema is not None)
+    return pixels + 4 * parameters * vectors + 2 * maps * spec.train.batch_size
 
 
 def _sizes(parts: Parts, images: dict[str, Images]) -> Finding:

@@ -22,6 +22,7 @@ from cnncli.evaluation import evaluate
 from cnncli.experiment import Experiment
 from cnncli.network import Network
 from cnncli.registry import get, name_of
+from cnncli.sections import TrainSpec
 from cnncli.training import StepReport, Trainer
 
 LOOKED_AT = 512  # images that the loss at the start is the mean of
@@ -136,6 +137,5 @@ def _trainer(experiment: Experiment, images: Images, batch_size: int) -> Trainer
     )
     network.initialize(spec.train.seed)
     even = get("schedules", "constant")()
-    return Trainer(
-        network, spec.optimizer, even, experiment.preprocessing, images, None, max(STEPS, SHORT), spec.train.seed
-    )
+    settings = TrainSpec(epochs=max(STEPS, SHORT), batch_size=batch_size, seed=spec.train.seed)
+    return Trainer(network, spec.optimizer, even, experiment.preprocessing, images, None, settings)

@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from cnncli import registry
 from cnncli.fields import Constraint, Option, Pair, options, plain
 from cnncli.sections import DataSpec, TrainSpec
-from cnncli.wiring import ENTRY_SCHEMA, MAX_LAYERS
+from cnncli.wiring import ENTRY_SCHEMA, MAX_LAYERS, Training
 
 Schema = dict[str, Any]
 
@@ -44,7 +44,10 @@ def config_schema() -> Schema:
             },
             required=["model"],
         ),
-        "definitions": {"layer": _entry("layers", ENTRY_SCHEMA), "augmentation": _entry("augmentations", short=True)},
+        "definitions": {
+            "layer": _entry("layers", {**ENTRY_SCHEMA, **of_class(Training)["properties"]}),
+            "augmentation": _entry("augmentations", short=True),
+        },
     }
 
 

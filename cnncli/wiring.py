@@ -11,17 +11,18 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from cnncli import registry
-from cnncli.fields import Path, Problem, from_mapping, options, show
+from cnncli.fields import Path, Problem, at_least, field, from_mapping, options, show, to_mapping
 from cnncli.layers.base import Layer
 from cnncli.registry import suggest
 
 INPUT = "input"  # the network's input, as a name in `inputs`
-ENTRY_KEYS = ("name", "inputs", "frozen")
+TRAINING_KEYS = ("frozen", "lr_factor", "decay_factor")
+ENTRY_KEYS = ("name", "inputs", *TRAINING_KEYS)
 MAX_LAYERS = 10_000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
+ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # of the first two, as JSON Schema
     "name": {
         "description": "what the layer is called: letters, digits and _",
         "type": "string",
@@ -32,7 +33,6 @@ ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
         "description": "the layers it reads, where that is not the one before; input is the network's own",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
     },
-    "frozen": {"description": "whether it stays as it is and works as in evaluation", "type": "boolean"},
 }
 
 
@@ -40,13 +40,25 @@ ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
 class Node:
     """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`.
 
-    A frozen one is not trained, and in training works as in evaluation.
+    A frozen one is not trained, and in training works as in evaluation. The factors are those on learning rate and
+    weight decay of its parameters.
     """
 
     name: str
     layer: Layer
     inputs: tuple[str, ...]
     frozen: bool = False
+    lr_factor: float = 1.0
+    decay_factor: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What may stand beside a layer about its training."""
+
+    frozen: bool = field(default=False, doc="whether it is not trained, and in training works as in evaluation")
+    lr_factor: float = field(at_least(0), default=1.0, doc="factor on the learning rate")
+    decay_factor: float = field(at_least(0), default=1.0, doc="factor on the weight decay")
 
 
 def layer_type(entry: Any) -> str | None:
@@ -100,9 +112,9 @@ def read_model(model: Any, problems: list[Problem]) -> tuple[Node, ...]:
     inputs = [_inputs(entry, index, names[index - 1] if index else INPUT, wiring) for index, entry in enumerate(model)]
     order = [] if wiring else _order(model, names, inputs, wiring)
     problems.extend(wiring)
-    frozen = [_frozen(entry, index, problems) for index, entry in enumerate(model)]
+    training = [_training(entry, index, problems) for index, entry in enumerate(model)]
     return tuple(
-        Node(names[index], layer, inputs[index], frozen[index])
+        Node(names[index], layer, inputs[index], **training[index])
         for index in order
         if (layer := layers[index]) is not None
     )
@@ -150,12 +162,9 @@ def _check_names(model: list[Any], names: list[str], problems: list[Problem]) ->
         first.setdefault(name, index)
 
 
-def _frozen(entry: Any, index: int, problems: list[Problem]) -> bool:
-    given = entry.get("frozen", False) if isinstance(entry, dict) else False
-    if not isinstance(given, bool):
-        problems.append(Problem(("model", index, "frozen"), f"must be true or false, found {show(given)}"))
-        return False
-    return given
+def _training(entry: Any, index: int, problems: list[Problem]) -> dict[str, Any]:
+    given = {key: entry[key] for key in TRAINING_KEYS if key in entry} if isinstance(entry, dict) else {}
+    return to_mapping(from_mapping(Training, given, ("model", index), problems) or Training())
 
 
 def _inputs(entry: Any, index: int, previous: str, problems: list[Problem]) -> tuple[str, ...]:

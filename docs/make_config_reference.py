@@ -12,7 +12,7 @@ from pathlib import Path
 from cnncli import registry
 from cnncli.describe import describe
 from cnncli.schema import config_schema
-from cnncli.sections import DataSpec, Image, Normalize, TrainSpec
+from cnncli.sections import Clip, DataSpec, EarlyStopping, Group, Image, Normalize, TrainSpec
 
 HEAD = """# Config reference
 
@@ -23,7 +23,9 @@ One YAML file has the sections `data`, `model`, `loss`, `optimizer`, `schedule` 
 
 A layer is `TYPE`, or `TYPE: {options}`, in the list `model`, with an optional `name:` and, where the input is not the
 layer before, `inputs:`; `frozen: true` keeps it from being trained and lets it work as in evaluation: a `batch_norm2d`
-uses the running averages that it has. A layer without a name is called by its type and running number (`conv2d_1`).
+uses the running averages that it has, and leaves them and its weights alone. `lr_factor: 0.1` and `decay_factor: 0`
+beside a layer are factors on its learning rate and weight decay; `train.freeze` and `train.groups` say the same by name
+or pattern. A layer without a name is called by its type and running number (`conv2d_1`).
 Losses, optimizers and schedules are written the same way: `optimizer: {sgd: {lr: 0.1}}`. A pair is one whole number for
 rows and columns, or a list of two.
 """
@@ -48,6 +50,7 @@ batches, or whether the run was resumed.
 """
 
 
+TRAIN = {"clip": Clip, "early_stopping": EarlyStopping, "groups": Group}
 PACKAGES = {"layers": "model: layers", "losses": "loss", "optimizers": "optimizer", "schedules": "schedule"}
 
 
@@ -74,6 +77,7 @@ def reference() -> str:
     """The whole page."""
     parts = [HEAD, "## data\n", section("data", DataSpec), section("data.image", Image)]
     parts += [section("data.normalize", Normalize), "## train\n", section("train", TrainSpec)]
+    parts += [section(f"train.{name}", cls) for name, cls in TRAIN.items()]
     parts.append(AUGMENT)
     parts += [section(name, registry.get("augmentations", name)) for name in registry.names("augmentations")]
     for package, title in PACKAGES.items():
