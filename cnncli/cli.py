@@ -13,6 +13,7 @@ import click
 
 from cnncli import __version__, registry
 from cnncli.commands._console import note
+from cnncli.commands.completion import VARIABLE
 from cnncli.errors import CnnError, IOFailure, SpecError
 from cnncli.signals import INTERRUPTED
 
@@ -63,6 +64,10 @@ def cnn() -> None:
 
 def main() -> None:
     """The entry point of the installed command."""
+    if VARIABLE in os.environ:
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cnn, {}, "cnn", VARIABLE, os.environ[VARIABLE]))
     sys.exit(run(sys.argv[1:]))
 
 

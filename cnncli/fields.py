@@ -14,13 +14,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
+from contextlib import suppress
 from dataclasses import MISSING, dataclass
 from functools import cache
 from keyword import iskeyword
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cnncli.constraints import Constraint, at_least, between, not_empty, odd, one_of, positive, unique
-from cnncli.registry import suggest
+from cnncli.registry import closest, suggest
 
 __all__ = [
     "Constraint", "Option", "Pair", "Path", "Problem", "at_least", "between", "field", "fits", "from_mapping",
@@ -106,18 +107,20 @@ def from_mapping(cls: type[T], mapping: Any, path: Path, problems: list[Problem]
         problems.append(Problem(path, f"must be a mapping with the keys {', '.join(allowed)}; found {show(mapping)}"))
         return None
     found: list[Problem] = []
+    meant = set()  # options that are not missing but misspelt
     for key in mapping:
         if key not in allowed:
+            meant.add(closest(str(key), allowed))
             message = f"unknown key {show(key)}; {suggest(str(key), allowed)}"
             found.append(Problem((*path, key), message, at_key=True))
     values = {}
     for option in declared:
         if option.name in mapping:
             values[option.attribute] = _checked(option, mapping[option.name], (*path, option.name), found)
-        elif option.required:
+        elif option.required and option.name not in meant:
             message = f"{option.name!r} is missing" + (f": {option.doc}" if option.doc else "")
             found.append(Problem(path, message, at_key=True))
-    if not found:
+    if not found:  # then nothing is missing either
         try:
             return cls(**values)
         except ValueError as error:  # a dataclass may check options against each other in __post_init__
@@ -252,12 +255,15 @@ def _concerns(constraint: Constraint, kind: Any) -> bool:
 
 
 def _hint(kind: Any, value: Any) -> str:
-    """What a user who wrote a number for a text, or 1e3 for a whole number, has to write instead."""
+    """What a user who wrote a number for a text, 1e3 for a whole number, or '0,5' for 0.5, has to write instead."""
     if kind is str and type(value) in (int, float, bool):
         return f"; put it in quotes: '{show(value)}'"
+    if kind in (int, float) and isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value.replace(",", "."))
     if kind is int and type(value) is float and value.is_integer():
         return f"; did you mean {int(value)}?"
-    return ""
+    return f"; did you mean {value:g}?" if kind is float and type(value) is float and math.isfinite(value) else ""
 
 
 def _choices(kind: Any, plural: bool = False) -> list[str]:

@@ -62,11 +62,45 @@ def name_of(entry: object) -> str:
     return type(entry).__module__.rpartition(".")[2]
 
 
+# What other tools call what is called otherwise here.
+SYNONYMS = {
+    "crossentropy": "softmax_cross_entropy",
+    "categorical_crossentropy": "softmax_cross_entropy",
+    "nll": "softmax_cross_entropy",
+    "mse": "mean_squared_error",
+    "dense": "linear",
+    "fc": "linear",
+    "fully_connected": "linear",
+    "inner_product": "linear",
+    "convolution": "conv2d",
+    "lrn": "brightness_norm2d",
+    "filters": "out_channels",
+    "num_output": "out_channels",
+    "units": "out_features",
+    "neurons": "out_features",
+    "learning_rate": "lr",
+    "base_lr": "lr",
+    "decay": "weight_decay",
+    "rate": "p",
+    "xavier": "glorot",
+    "kaiming": "he",
+    "msra": "he",
+}
+
+
+def closest(name: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that was probably meant."""
+    allowed = list(allowed)
+    if (known := SYNONYMS.get(name.lower())) in allowed:
+        return known
+    close = difflib.get_close_matches(name.lower(), allowed, n=1)
+    close += [other for other in allowed if len(name) > 2 and name.lower() in other]
+    return close[0] if close else None
+
+
 def suggest(name: str, allowed: Iterable[str]) -> str:
     """The end of a message about an unknown name: the one that was probably meant, or else all there are."""
     allowed = list(allowed)
-    close = difflib.get_close_matches(name.lower(), allowed, n=1)
-    close += [other for other in allowed if len(name) > 2 and name.lower() in other]
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if close := closest(name, allowed):
+        return f"did you mean {close!r}?"
     return f"allowed: {', '.join(allowed[:30]) or 'none'}{', ...' if len(allowed) > 30 else ''}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
@@ -19,7 +20,13 @@ from cnncli.wiring import ENTRY_SCHEMA, MAX_LAYERS, Training
 
 Schema = dict[str, Any]
 
-_SIMPLE = {int: "integer", float: "number", bool: "boolean", str: "string", types.NoneType: "null"}
+_SIMPLE: dict[Any, Schema] = {
+    int: {"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1},
+    float: {"type": "number", "minimum": -sys.float_info.max, "maximum": sys.float_info.max},
+    bool: {"type": "boolean"},
+    str: {"type": "string"},
+    types.NoneType: {"type": "null"},
+}
 CHOICES = {"loss": "losses", "optimizer": "optimizers", "schedule": "schedules"}
 
 
@@ -75,7 +82,7 @@ def _of_kind(kind: Any, constraints: Iterable[Constraint]) -> Schema:
         return schema
     if dataclasses.is_dataclass(kind):
         return of_class(kind)
-    return {"type": _SIMPLE[kind], **_limits(kind, constraints)}
+    return _SIMPLE[kind] | _limits(kind, constraints)
 
 
 def _array(kinds: tuple[Any, ...], constraints: Iterable[Constraint]) -> Schema:

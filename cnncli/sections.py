@@ -29,6 +29,13 @@ _whole_or_share = Constraint(
     schema={"anyOf": [{"type": "integer"}, {"exclusiveMaximum": 1}]},
 )
 _pattern = Constraint("a regular expression", _compiles, "(", (str,), {"format": "regex"})
+_no_percentage = Constraint(
+    "a share such as 0.1, or a path",
+    lambda text: not text.endswith("%"),
+    "10%",
+    (str,),
+    {"not": {"pattern": "%$"}},
+)
 _INTERVAL = "([1-9][0-9]{0,8}) (epoch|step|minute)s?"
 
 
@@ -71,7 +78,7 @@ class DataSpec:
 
     train: str | None = field(not_empty, default=None, doc="path of the training set")
     validation: float | str | None = field(
-        between(0, 1, "()"), not_empty, default=None, doc="share of the training set, or a path"
+        between(0, 1, "()"), not_empty, _no_percentage, default=None, doc="share of the training set, or a path"
     )
     fold: Fold | None = field(default=None, doc="instead of a share: one of k parts, such as {k: 5, index: 0}")
     group: str | None = field(

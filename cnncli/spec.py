@@ -16,11 +16,12 @@ from typing import Any
 from cnncli import registry
 from cnncli.errors import ShapeError
 from cnncli.fields import Path, Problem, from_mapping, show, to_mapping
+from cnncli.fields import options as declared
 from cnncli.layers.base import LayerPlan, Shape
 from cnncli.losses.base import Loss
 from cnncli.optimizers.base import Optimizer
 from cnncli.origin import Origin
-from cnncli.registry import suggest
+from cnncli.registry import closest, suggest
 from cnncli.schedules.base import Schedule
 from cnncli.sections import DataSpec, Image, Interval, Normalize, TrainSpec
 from cnncli.wiring import INPUT, TRAINING_KEYS, Node, layer_names, layer_path, read_model
@@ -166,7 +167,7 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
     for key in config:
         if key not in KEYS:
             problems.append(Problem((key,), f"unknown key {show(key)}; {suggest(key, KEYS)}", at_key=True))
-    if "model" not in config:
+    if "model" not in config and not any(closest(str(key), KEYS) == "model" for key in config):
         problems.append(Problem((), "'model' is missing: the list of layers"))
     model = read_model(config["model"], problems) if "model" in config else ()
     data = from_mapping(DataSpec, config.get("data"), ("data",), problems)
@@ -241,6 +242,8 @@ def _choose(
     path: Path = (key,) if isinstance(value, str) else (key, name)
     if name not in names:
         message = f"unknown {key} {show(name)}; {suggest(name, names)}"
+        if isinstance(value, dict) and any(name == option.name for other in names for option in declared(get(other))):
+            message = f"{name!r} is an option, and belongs below a name, as in {key}: {{{default}: {{{name}: ...}}}}"
         problems.append(Problem(path, message, at_key=name != value))
         return None
     return from_mapping(get(name), options, path, problems)

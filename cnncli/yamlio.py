@@ -142,6 +142,8 @@ _HINTS = {
     "expected <block end>": "the indentation does not fit the lines above",
     "mapping values are not allowed here": "a ':' is not allowed here; is the indentation right, or a quote missing?",
     "could not find expected ':'": "a ':' is missing before this line, or its indentation is wrong",
+    "expected ',' or ']'": "a ',' or the ']' at the end of a list is missing before this",
+    "expected ',' or '}'": "a ',' or the '}' at the end of a mapping is missing before this",
     "expected a single document": "a second document begins here; a config is one document",
 }
 
@@ -183,7 +185,6 @@ def _compose(text: str) -> yaml.Node | None:
         hint = next((hint for part, hint in _HINTS.items() if part in f"{error.context} {error.problem}"), None)
         raise _Refused(_place(mark), hint or problem) from None
     except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # What PyYAML lets escape for malformed escapes and directives.
         place = _place(composer.get_mark()) if composer else Place(1, 1)
         raise _Refused(place, f"a malformed escape or directive: {error}") from None
 

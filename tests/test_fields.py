@@ -117,7 +117,7 @@ def test_values_are_taken_and_given_back(name: str, value: Any, stored: Any) -> 
         ("count", 2**63, (), f"must be a whole number, at least 1; found {2**63}"),
         ("count", None, (), "must be a whole number, at least 1; found nothing"),
         ("ratio", 1, (), "must be at least 0 and less than 1, found 1"),
-        ("ratio", "0.5", (), "must be a number, at least 0 and less than 1; found '0.5'"),
+        ("ratio", "0.5", (), "must be a number, at least 0 and less than 1; found '0.5'; did you mean 0.5?"),
         ("ratio", float("nan"), (), "must be a number, at least 0 and less than 1; found nan"),
         ("ratio", 10**400, (), "must be a number, at least 0 and less than 1; found " + "1" + "0" * 56 + "..."),
         ("flag", 1, (), "must be true or false; found 1"),

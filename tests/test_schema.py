@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 from layers.test_declarations import CLASSES, INVALID, _valid
 from specs import GOOD
+from test_spec import MISTAKES
 
 from cnncli import registry, yamlio
 from cnncli.fields import Problem, from_mapping, options
@@ -136,3 +138,19 @@ def test_every_option_says_what_it_is() -> None:
 def test_the_published_schema_is_up_to_date() -> None:
     published = json.loads((ROOT / "docs" / "config.schema.json").read_text(encoding="utf-8"))
     assert published == WHOLE, "run python docs/make_config_reference.py"
+
+
+# what no schema can say: how entries depend on each other, that 10.0 is no whole number, that there is no NaN
+BEYOND = re.compile(
+    "found 10.0|found nan|in a circle|no layer|nobody uses|is taken by|takes one input|takes several|does not fit a map"
+    "|the network has|nesterov needs|one for each of"
+)
+
+
+@pytest.mark.parametrize(("old", "new", "where", "words"), MISTAKES, ids=[f"{m[2]}-{m[1].strip()}" for m in MISTAKES])
+def test_it_refuses_every_mistake_of_key_type_or_range(old: str, new: str, where: str, words: list[str]) -> None:
+    try:
+        config, _ = yamlio.parse(GOOD.replace(old, new, 1), "bad")
+    except yamlio.YamlError:
+        return
+    assert valid(config) == bool(BEYOND.search(" ".join(words)))

@@ -92,7 +92,7 @@ def test_empty_text_and_byte_order_marks(text: str | bytes, data: Any) -> None:
         ("a: 1\n  b: 2", "2:4", "a ':' is not allowed here"),
         ("a:\n  - b\n c: 1", "3:2", "the indentation does not fit the lines above"),
         ("a:\n  b: 1\n  c\n", "4:1", "a ':' is missing before this line"),
-        ("a: [1, 2", "1:9", "expected ',' or ']'"),
+        ("a: [1, 2", "1:9", "the ']' at the end of a list is missing before this"),
         ("a: 'x", "1:6", "unexpected end"),
         ("a: *nobody", "1:4", "undefined alias 'nobody'"),
         ("a: &x [*x]", "1:4", "nested deeper than 50 levels"),

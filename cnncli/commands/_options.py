@@ -9,13 +9,15 @@ from typing import Any
 
 import click
 
+from cnncli.commands import _complete
 from cnncli.commands._console import note, warn
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 MAX_THREADS = 1024  # more than any processor has; OpenMP cannot be asked for what its int does not hold
 
-CONFIG = "cnn.yaml"  # of the current folder, where a command is not told another
+CONFIG = _complete.CONFIG
+CONFIGS = (".yaml", ".yml")
 _FIRST = "cnncli.first_override"  # the KEY=VALUE that stood where a CONFIG might have
 
 
@@ -23,7 +25,7 @@ def _granted(context: click.Context, parameter: click.Parameter, wanted: int | N
     """More threads than processors are allowed, but only make it slower."""
     from cnncli import runtime
 
-    if wanted and wanted > (granted := runtime.processors()):
+    if wanted and not context.resilient_parsing and wanted > (granted := runtime.processors()):
         warn(f"--threads {wanted} on {granted} processors: more threads than processors make it slower")
     return wanted
 
@@ -31,7 +33,7 @@ def _granted(context: click.Context, parameter: click.Parameter, wanted: int | N
 def _config_or_default(context: click.Context, parameter: click.Parameter, given: str | None) -> str:
     if given is not None and "=" in given and not os.path.exists(given):  # `cnn train KEY=VALUE`
         context.meta[_FIRST], given = given, None
-    if given is None:
+    if given is None and not context.resilient_parsing:
         if not os.path.exists(CONFIG):
             raise click.UsageError(f"Missing argument 'CONFIG', and there is no {CONFIG} here; see `cnn init --help`")
         note(f"using {CONFIG}")
@@ -42,8 +44,17 @@ def _with_first(context: click.Context, parameter: click.Parameter, rest: tuple[
     return (context.meta[_FIRST], *rest) if _FIRST in context.meta else rest
 
 
+config: Decorator = click.argument("config", type=click.Path(), shell_complete=_complete.files(*CONFIGS))
 config_or_default: Decorator = click.argument(
-    "config", type=click.Path(), required=False, callback=_config_or_default, metavar="[CONFIG]"
+    "config",
+    type=click.Path(),
+    required=False,
+    callback=_config_or_default,
+    metavar="[CONFIG]",
+    shell_complete=_complete.files(*CONFIGS),
+)
+config_or_checkpoint: Decorator = click.argument(
+    "source", metavar="CONFIG_OR_CHECKPOINT", shell_complete=_complete.files(*CONFIGS, ".npz")
 )
 
 threads: Decorator = click.option(
@@ -54,7 +65,9 @@ threads: Decorator = click.option(
     help="Threads to compute with; by default all this process may use.",
 )
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout, one object per line.")
-overrides: Decorator = click.argument("overrides", nargs=-1, callback=_with_first, metavar="[KEY=VALUE]...")
+overrides: Decorator = click.argument(
+    "overrides", nargs=-1, callback=_with_first, metavar="[KEY=VALUE]...", shell_complete=_complete.keys
+)
 
 
 def batch_size(default: int | None, help: str) -> Decorator:

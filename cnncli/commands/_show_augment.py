@@ -10,7 +10,7 @@ from cnncli.commands import _options, _pictures
 
 
 @click.command("augment")
-@click.argument("config", type=click.Path())
+@_options.config
 @_options.overrides
 @click.option("--images", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Rows.")
 @click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Columns.")

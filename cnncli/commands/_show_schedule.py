@@ -15,7 +15,7 @@ ROWS = 40  # of the table, about
 
 
 @click.command("schedule")
-@click.argument("config", type=click.Path())
+@_options.config
 @_options.overrides
 @_pictures.output("schedule.png")
 @_options.as_json

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", type=click.Path())
+@_options.config
 @_options.overrides
 @_options.batch_size(None, "Images per step; by default the config's.")
 @_options.threads

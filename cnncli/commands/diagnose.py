@@ -18,7 +18,7 @@ HEADER = ("layer", "type", "|weight|", "gradient", "update", "gradient of output
 
 
 @click.command()
-@click.argument("config", type=click.Path())
+@_options.config
 @_options.overrides
 @click.option(
     "--steps",

@@ -19,7 +19,7 @@ NUMBERS = ".csv"
 
 
 @click.command()
-@click.argument("source", metavar="IMAGE")
+@click.argument("source", metavar="IMAGE", type=click.Path(allow_dash=True))
 @click.option(
     "--kernel", metavar="NAME|FILE.csv",
     help="box3, gaussian, binomial3, binomial5, sharpen, sobel_x, sobel_y, laplacian, or a file of numbers. "

@@ -7,10 +7,12 @@ from dataclasses import asdict
 
 import click
 
+from cnncli.commands import _complete, _options
+
 
 @click.command()
-@click.argument("config", required=False, type=click.Path())
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("config", required=False, type=click.Path(), shell_complete=_complete.files(*_options.CONFIGS))
+@_options.overrides
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per tensor, then the totals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
 @click.option("--samples", type=click.IntRange(min=1), help="Elements checked of a tensor that has more (64).")

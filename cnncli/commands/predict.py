@@ -34,7 +34,7 @@ class Row:
 
 
 @click.command()
-@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="IMAGE...", type=click.Path(allow_dash=True))
 @_options.file_path("--checkpoint", metavar="PATH", help="Checkpoint or run folder; by default the newest run's best.")
 @click.option("--list", "listing", metavar="FILE", help="Read paths of images from this file, one a line; - is stdin.")
 @click.option("--top-k", type=click.IntRange(min=1), default=1, show_default=True, metavar="K", help="Classes to show.")

@@ -111,7 +111,7 @@ def maps(checkpoint: Path, image: str, layers: tuple[str, ...], output: Path, as
 
 
 @command.command("receptive-field")
-@click.argument("source", metavar="CONFIG_OR_CHECKPOINT")
+@_options.config_or_checkpoint
 @_options.overrides
 @click.option("--layer", metavar="NAME", help="By default the last one with maps.")
 @click.option("--unit", type=Unit(), metavar="ROW,COLUMN", help="Place on its maps; by default the middle.")

@@ -17,7 +17,7 @@ SUMMED = ("parameters", "connections", "multiply_adds", "bytes")
 
 
 @click.command()
-@click.argument("source", metavar="CONFIG_OR_CHECKPOINT")
+@_options.config_or_checkpoint
 @_options.overrides
 @_options.as_json
 def command(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
