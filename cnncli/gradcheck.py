@@ -108,7 +108,7 @@ def check_graph(graph: Graph, seed: int = 0, samples: int = SAMPLES) -> Iterator
         f"{INPUT}.{INPUT}": (network.x[0, ..., :BATCH], network.dx[0, ..., :BATCH].copy())  # type: ignore[index]
     } | {name: (network.param[name], analytic[name]) for name in analytic}
     for name, (values, gradient) in tensors.items():
-        layer, _, tensor = name.partition(".")
+        layer, _, tensor = name.rpartition(".")
         yield _check_tensor(layer, tensor, values, gradient, objective, seed, samples)
 
 

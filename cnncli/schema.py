@@ -31,14 +31,38 @@ def config_schema() -> Schema:
         **_mapping(
             {
                 "data": of_class(DataSpec),
-                "model": {"type": "array", "minItems": 1, "maxItems": MAX_LAYERS, "items": _ref("layer")},
+                "blocks": {"type": "object", "additionalProperties": _ref("block")},
+                "model": {"type": "array", "minItems": 1, "maxItems": MAX_LAYERS},
                 **{key: _entry(package) for key, package in CHOICES.items()},
                 "train": of_class(TrainSpec),
             },
             required=["model"],
         ),
-        "definitions": {"layer": _entry("layers", ENTRY_SCHEMA), "augmentation": _entry("augmentations", short=True)},
+        "if": {"required": ["blocks"]},
+        "then": {"properties": {"model": {"items": {"anyOf": [_ref("layer"), _ref("use")]}}}},
+        "else": {"properties": {"model": {"items": _ref("layer")}}},
+        "definitions": {
+            "layer": _entry("layers", ENTRY_SCHEMA),
+            "augmentation": _entry("augmentations", short=True),
+            "block": _block(),
+            "use": _use(),
+        },
     }
+
+
+def _block() -> Schema:
+    """The definition of a block; options of its layers may be arguments, which only the program puts in."""
+    layer = {"anyOf": [_ref("layer"), {"type": ["string", "object"]}]}
+    arguments = {"description": "with their defaults; required: none", "type": "object"}
+    layers = {"type": "array", "minItems": 1, "items": layer}
+    return {"description": "a list of layers", **_mapping({"arguments": arguments, "layers": layers}, ["layers"])}
+
+
+def _use() -> Schema:
+    """A block in the place of a layer."""
+    other: Schema = {"not": {"enum": list(registry.names("layers"))}}
+    mapping = {"type": "object", "minProperties": 1, "properties": ENTRY_SCHEMA, "propertyNames": other}
+    return {"anyOf": [{"type": "string", **other}, mapping]}
 
 
 def of_class(cls: Any) -> Schema:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from cnncli import registry
+from cnncli.blocks import expand, read_blocks
 from cnncli.errors import ShapeError
 from cnncli.fields import Path, Problem, from_mapping, show, to_mapping
 from cnncli.layers.base import LayerPlan, Shape
@@ -29,7 +30,7 @@ __all__ = [
     "from_resolved", "load", "resolved", "trace",
 ]  # fmt: skip
 
-KEYS = ("data", "model", "loss", "optimizer", "schedule", "train")
+KEYS = ("data", "blocks", "model", "loss", "optimizer", "schedule", "train")
 
 
 @dataclass(frozen=True)
@@ -157,17 +158,23 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
         from cnncli import overrides as command_line
 
         origin = dataclasses.replace(origin, overridden=command_line.apply(config, overrides, problems))
-    entries = config["model"] if isinstance(config.get("model"), list) else []
+    model, before = config.get("model"), len(problems)
+    known = read_blocks(config["blocks"], problems) if "blocks" in config else {}
+    expansion = expand(model if isinstance(model, list) else [], known, problems)
+    whole = len(problems) == before
+    entries = expansion.entries
     names = layer_names(entries)
     places = [layer_path(entries, index) for index in range(len(entries))]
-    origin = dataclasses.replace(origin, labels=_labels(names, places))
+    origin = dataclasses.replace(origin, labels=_labels(names, places), sources=expansion.sources)
 
     for key in config:
         if key not in KEYS:
             problems.append(Problem((key,), f"unknown key {show(key)}; {suggest(key, KEYS)}", at_key=True))
     if "model" not in config:
         problems.append(Problem((), "'model' is missing: the list of layers"))
-    model = read_model(config["model"], problems) if "model" in config else ()
+    nodes: tuple[Node, ...] = ()
+    if "model" in config and (whole or entries):
+        nodes = read_model(entries if isinstance(model, list) else model, problems, known, whole=whole)
     data = from_mapping(DataSpec, config.get("data"), ("data",), problems)
     train = from_mapping(TrainSpec, config.get("train"), ("train",), problems)
     loss = _choose(config, "loss", "softmax_cross_entropy", *_registered("losses"), problems)
@@ -176,13 +183,13 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
     paths = dict(zip(names, places, strict=True))
     if data is not None:
         _check_channels(data, problems)
-        if data.in_shape is not None and len(model) == len(entries) > 0:
-            _trace(model, loss, paths, data.in_shape, data.class_count, problems)
+        if data.in_shape is not None and len(nodes) == len(entries) > 0:
+            _trace(nodes, loss, paths, data.in_shape, data.class_count, problems)
     if problems or data is None or train is None:
         raise origin.error(problems)
     return RunSpec(
         data=_with_absolute_paths(data, folder, origin),
-        model=model,
+        model=nodes,
         loss=loss,
         optimizer=optimizer,
         schedule=schedule,
@@ -194,8 +201,12 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
 
 def _labels(names: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
     """Layers are called by name, as in overrides, unless the name is no name."""
-    pairs = [(place, f"model.{name}") for name, place in zip(names, places, strict=True) if name.isidentifier()]
+    pairs = [(place, f"model.{name}") for name, place in zip(names, places, strict=True) if _is_name(name)]
     return {place[:length]: label for place, label in pairs for length in (2, len(place))}
+
+
+def _is_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
 
 
 def _registered(package: str) -> tuple[Iterable[str], Callable[[str], type]]:
