@@ -97,6 +97,7 @@ def softabs(x: np.ndarray) -> np.ndarray:
         (Function.SOFTABS, softabs, 3.5),
         (Function.ABS, np.abs, 0.0),
         (Function.RELU, lambda x: np.maximum(x, 0), 0.0),
+        (Function.ELU, lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), 4.0),
     ],
 )
 def test_functions_in_float32(single: Kernels, function: Function, right: Function1, bound: float) -> None:
@@ -127,6 +128,19 @@ def test_scaled_tanh_in_float32(single: Kernels) -> None:
     np.testing.assert_allclose(y, a * np.tanh(s * x.astype(np.float64)), rtol=4e-7, atol=SMALLEST)
     # the argument's own rounding counts 2 S |x| half units
     np.testing.assert_allclose(slope, 4 * a * s * sigmoid_slope(2 * s * x.astype(np.float64)), rtol=5e-6, atol=SMALLEST)
+
+
+@pytest.mark.parametrize("function", [Function.GELU, Function.SILU, Function.HARD_SWISH])
+@pytest.mark.parametrize("form", [0.0, 1.0])  # of gelu; what the others make of it is the same
+def test_gates_in_float32_and_far_from_zero(single: Kernels, function: Function, form: float) -> None:
+    """y = x g(x), g going from 0 to 1: as accurate as in double near zero, 0 and x far from it, slopes 0 and 1."""
+    x = np.linspace(-20, 20, 100_000).astype(np.float32)
+    double = _fast.kernels("float64")
+    assert np.abs(forward(single, function, x, form) - forward(double, function, x, form)).max() < 2e-6
+    assert np.abs(backward(single, function, x, form) - backward(double, function, x, form)).max() < 2e-6
+    far = np.array([-1e30, -1e10, -1e3, 1e3, 1e10, 1e30], np.float32)
+    np.testing.assert_array_equal(forward(single, function, far, form), np.maximum(far, 0))
+    np.testing.assert_array_equal(backward(single, function, far, form), far > 0)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +181,7 @@ def test_exponential_at_its_ends(single: Kernels) -> None:
         (Function.ABS, np.inf, np.inf),
         (Function.SOFTABS, np.inf, np.inf),
         (Function.GAIN, -np.inf, np.inf),
+        (Function.ELU, -1, np.inf),
     ],
 )
 def test_infinities_and_nan(kernels: Kernels, function: Function, at_minus_infinity: float, at_infinity: float) -> None:
@@ -276,9 +291,9 @@ def test_gain_for_each_map_and_for_all(kernels: Kernels) -> None:
     x, dy = (framed((5, 3, 7), 3, 32, kernels.precision, seed) for seed in (0, 1))
     weight = np.arange(1, 6).astype(kernels.precision)
     y, partial, found = np.zeros_like(x), np.zeros((3, 5)), np.zeros_like(weight)
-    kernels.pointwise.gain(x, weight, y, 3, 1)
+    kernels.pointwise.forward_with(weight, x, y, Function.GAIN, 3, 1)
     np.testing.assert_array_equal(y, x * weight[:, None, None, None])
-    kernels.pointwise.gain(x, weight[1:2], y, 3, 1)
+    kernels.pointwise.forward_with(weight[1:2], x, y, Function.GAIN, 3, 1)
     np.testing.assert_array_equal(y, x * weight[1])
     kernels.pointwise.parameter_gradient(x, dy, partial, found, Function.GAIN, 1.0, 3, 1)
     right = (dy.astype(float) * x).sum((0, 2, 3, 4))
