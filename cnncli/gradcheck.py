@@ -137,10 +137,11 @@ def _check_tensor(
 def check_layer(name: str, layer: Layer, in_shapes: Sequence[Shape], seed: int = 0) -> Iterator[TensorReport]:
     """Check one layer alone: its parameters and its input.
 
-    A layer of several inputs gets each from a 1x1 convolution of the network's input; one that is no map, from its mean.
+    A layer of several inputs gets each from a 1x1 convolution of the network's input, one number a map from its mean.
     """
     nodes: list[Node] = []
-    in_shape, inputs = max(in_shapes, key=lambda shape: shape[1] * shape[2]), (INPUT,)
+    inputs: tuple[str, ...] = (INPUT,)
+    in_shape = max(in_shapes, key=lambda shape: shape[1] * shape[2])
     if type(layer).several_inputs:
         inputs, in_shape = (), (2, *in_shape[1:])
         for i, shape in enumerate(in_shapes, start=1):

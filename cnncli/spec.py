@@ -128,21 +128,31 @@ def _trace(
     problems: list[Problem],
 ) -> list[LayerPlan]:
     shapes = {INPUT: in_shape}
-    plans = []
+    plans: dict[str, LayerPlan] = {}
     for node in model:
         if all(name in shapes for name in node.inputs):
             try:
-                plans.append(node.layer.plan([shapes[name] for name in node.inputs]))
-                shapes[node.name] = plans[-1].out_shape
+                plans[node.name] = node.layer.plan([shapes[name] for name in node.inputs])
+                shapes[node.name] = plans[node.name].out_shape
             except ShapeError as error:
                 problems.append(Problem(paths[node.name], str(error), at_key=True))
+    for node in model:
+        if node.share in plans and node.name in plans:
+            own, shared = plans[node.name].tensors(), plans[node.share].tensors()
+            if own != shared:
+                message = f"must have the tensors of {node.share}, {_shapes(shared)}, has {_shapes(own)}"
+                problems.append(Problem((*paths[node.name][:2], "share"), message))
     output = model[-1].name
     if loss is not None and output in shapes:
         try:
             loss.plan(shapes[output], classes)
         except ShapeError as error:
             problems.append(Problem(paths[output], str(error), at_key=True))
-    return plans
+    return list(plans.values())
+
+
+def _shapes(tensors: Mapping[str, tuple[Any, ...]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, (shape, _) in tensors.items()) or "none"
 
 
 # --- from plain data
@@ -269,6 +279,8 @@ def _model_entry(node: Node, before: str) -> dict[str, Any]:
     entry: dict[str, Any] = {registry.name_of(node.layer): to_mapping(node.layer), "name": node.name}
     if node.inputs != (before,):
         entry["inputs"] = node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
-    if node.frozen:
+    if node.share is not None:
+        entry["share"] = node.share
+    elif node.frozen:
         entry["frozen"] = True
     return entry

@@ -16,7 +16,7 @@ from cnncli.layers.base import Layer
 from cnncli.registry import suggest
 
 INPUT = "input"  # the network's input, as a name in `inputs`
-ENTRY_KEYS = ("name", "inputs", "frozen", "repeat", "when")
+ENTRY_KEYS = ("name", "inputs", "frozen", "share", "repeat", "when")
 MAX_LAYERS = 10_000
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -34,6 +34,7 @@ ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
     },
     "frozen": {"description": "whether it stays as it is and works as in evaluation", "type": "boolean"},
+    "share": {"description": "a layer of the same type whose weights it works with", "type": "string"},
     "repeat": {
         "description": "how many of it follow one another",
         "type": "integer",
@@ -49,13 +50,20 @@ ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
 class Node:
     """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`.
 
-    A frozen one is not trained, and in training works as in evaluation.
+    A frozen one is not trained, and in training works as in evaluation. One that shares has no tensors of its own but
+    those of another node, which is frozen if this one is.
     """
 
     name: str
     layer: Layer
     inputs: tuple[str, ...]
     frozen: bool = False
+    share: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """Whose tensors it works with."""
+        return self.share or self.name
 
 
 def layer_type(entry: Any, blocks: Collection[str] = ()) -> str | None:
@@ -127,8 +135,12 @@ def read_model(
     order = [] if wiring else _order(model, names, inputs, wiring)
     problems.extend(wiring)
     frozen = [_frozen(entry, index, problems) for index, entry in enumerate(model)]
+    shares = [_share(model, names, index, problems) for index in range(len(model))]
+    frozen = [
+        own or (share is not None and frozen[names.index(share)]) for own, share in zip(frozen, shares, strict=True)
+    ]
     return tuple(
-        Node(names[index], layer, inputs[index], frozen[index])
+        Node(names[index], layer, inputs[index], frozen[index], shares[index])
         for index in order
         if (layer := layers[index]) is not None
     )
@@ -194,6 +206,31 @@ def _frozen(entry: Any, index: int, problems: list[Problem]) -> bool:
         problems.append(Problem(("model", index, "frozen"), f"must be true or false, found {show(given)}"))
         return False
     return given
+
+
+def _share(model: list[Any], names: list[str], index: int, problems: list[Problem]) -> str | None:
+    """The node whose tensors an entry works with, None where it has its own."""
+    entry = model[index]
+    if not isinstance(entry, dict) or "share" not in entry:
+        return None
+    share, kind, path = entry["share"], layer_type(entry), ("model", index, "share")
+    others = [
+        name for name, other in zip(names, model, strict=True) if layer_type(other) == kind and other is not entry
+    ]
+    if not isinstance(share, str):
+        message = f"must be the name of a layer, found {show(share)}"
+    elif share not in names:
+        message = f"there is no layer {show(share)}; {suggest(share, others)}"
+    elif share not in others:
+        message = f"must be another layer of its type, {kind}; {suggest(share, others)}"
+    elif isinstance(owner := model[names.index(share)], dict) and "share" in owner:
+        message = f"{share!r} itself shares the weights of {show(owner['share'])}; name that one"
+    elif "frozen" in entry:
+        message = f"whether shared weights are frozen is said at {share!r}"
+    else:
+        return share
+    problems.append(Problem(path, message))
+    return None
 
 
 def _inputs(entry: Any, index: int, previous: str, problems: list[Problem]) -> tuple[str, ...]:

@@ -230,9 +230,9 @@ _TABLE: dict[str, list[Any]] = {
         ({"skip": 4}, (2, 3, 7)),
     ],
     "subtractive_norm2d": _MEANS,
-    "layer_norm": [*_ANY, ({"eps": 0.1}, (5, 3, 4)), ({}, (33, 2, 3))],
+    "layer_norm": [*_ANY[1:], ({"eps": 0.1}, (5, 3, 4)), ({}, (33, 2, 3))],
     "group_norm": [
-        *(({"groups": groups}, shape) for groups in (1, 2, 4) for shape in ((4, 8, 4), (8, 3, 5), (4, 1, 1))),
+        *(({"groups": groups}, shape) for groups in (1, 2, 4) for shape in ((4, 8, 4), (8, 3, 5), (24, 1, 1))),
         ({"groups": 17, "eps": 0.1}, (17, 3, 2)),
     ],
     "multiply": [

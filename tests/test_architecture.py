@@ -33,7 +33,7 @@ ROWS: list[set[str]] = [
     {"losses", "optimizers", "schedules", "datasets", "augmentations"},
     {"origin", "sections", "calculation", "wiring", "blocks", "overrides", "spec"},
     {"workspace", "graph"},
-    {"fuse", "lifetimes"},
+    {"fuse", "lifetimes", "gathering"},
     {"network", "preprocessing"},
     {"evaluation", "gradcheck"},
     {"training", "runs", "model", "experiment", "session", "benchmark", "filtering", "sheets"},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from cnncli.errors import ShapeError
 from cnncli.fields import field, positive
 from cnncli.initializers import ONE
 from cnncli.layers.base import Buffers, Layer, LayerPlan, Param, Saved, Shape
@@ -21,9 +23,9 @@ class NormOfGroups(Layer):
 
     def plan_groups(self, shape: Shape, weight_shape: tuple[int, ...]) -> LayerPlan:
         """The plan for weights of a shape."""
-        weights = 1
-        for size in weight_shape:
-            weights *= size
+        if shape[0] * shape[1] * shape[2] == self.group_count():
+            raise ShapeError(f"normalises groups of one number, which makes each of them 0; the input is {shape}")
+        weights = math.prod(weight_shape)
         return LayerPlan(
             out_shape=shape,
             params={"weight": Param(weight_shape, ONE, decay=False), "bias": Param(weight_shape, decay=False)},
