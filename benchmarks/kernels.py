@@ -183,6 +183,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--variants", nargs="*", help="of the kernels; by default all that run here")
     parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name contains this")
+    parser.add_argument("--algorithm", default="auto", choices=("auto", "direct", "winograd"), help="of convolutions")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.1, help="of each turn in a round")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
@@ -206,8 +207,9 @@ def all_rows(variant: str, threads: int, options: argparse.Namespace) -> list[di
     found = []
     for label, (channels, size, config) in CONVOLUTIONS.items():
         if options.only in label:
+            config = {**config, "algorithm": options.algorithm}
             made = layer_step("conv2d", config, channels, size, batch_size, threads, variant)
-            found += measure(label, made, lambda key: 2.0, partial(fma_peak, variant, threads), *how)
+            found += measure(label, made, flops, partial(fma_peak, variant, threads), *how)
     channels, size = MAPS
     others: dict[str, Callable[[], tuple[Callable[[], None], Times, int]]] = {
         "packing": lambda: packing(batch_size, threads, variant),
@@ -229,6 +231,11 @@ def all_rows(variant: str, threads: int, options: argparse.Namespace) -> list[di
                 *how,
             )
     return found
+
+
+def flops(kernel: str) -> float:
+    """Of a multiply-add of a convolution's pass; the sums of a bias have none."""
+    return 2.0 if kernel.startswith(("conv2d.", "winograd2d.")) else 0.0
 
 
 def text(variant: str, threads: int, rows: list[dict[str, Any]]) -> str:

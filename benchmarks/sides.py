@@ -13,7 +13,7 @@ from rounds import seconds_of_calls
 
 from cnncli.graph import Graph
 from cnncli.layers.dropout import Dropout
-from cnncli.spec import RunSpec, load
+from cnncli.spec import RunSpec, TrainSpec, load
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 LR = 1e-9  # labels are random: weights must not grow while they are timed
@@ -82,7 +82,7 @@ class Ours:
 
         def steps(preprocessing: Preprocessing) -> Callable[[], object]:
             optimizer = replace(spec.optimizer, lr=LR)
-            trainer = Trainer(network, optimizer, spec.schedule, preprocessing, images, None, epochs=2**31, seed=0)
+            trainer = Trainer(network, optimizer, spec.schedule, preprocessing, images, None, TrainSpec(epochs=2**31))
             reports = (report for report in trainer.fit() if isinstance(report, StepReport))
             return lambda: next(reports)
 

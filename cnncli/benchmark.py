@@ -15,7 +15,7 @@ from cnncli.evaluation import predict
 from cnncli.graph import Graph
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
-from cnncli.spec import RunSpec
+from cnncli.spec import RunSpec, TrainSpec
 from cnncli.training import StepReport, Trainer
 
 BATCHES = 4  # of random images
@@ -68,7 +68,7 @@ def measure(spec: RunSpec, graph: Graph, batch_size: int, threads: int, seconds:
     network = Network(graph, batch_size, training=True, threads=threads)
     network.initialize(seed=0)
     optimizer = replace(spec.optimizer, lr=1e-9)  # random labels must not make the weights grow
-    trainer = Trainer(network, optimizer, spec.schedule, preprocessing, images, None, epochs=2**31, seed=0)
+    trainer = Trainer(network, optimizer, spec.schedule, preprocessing, images, None, TrainSpec(epochs=2**31))
     reports = (report for report in trainer.fit() if isinstance(report, StepReport))
     steps = _times(lambda: next(reports), seconds / 3)
     inference = Network.for_use(graph, network.arrays(), batch_size, threads)

@@ -280,6 +280,4 @@ def _on_random_data(spec: RunSpec, threads: int) -> Trainer:
     network = Network(graph, spec.train.batch_size, training=True, threads=threads, fused=False)
     network.initialize(spec.train.seed)
     preprocessing = Preprocessing((height, width), channels, (0.5,) * channels, (0.29,) * channels)
-    return Trainer(
-        network, spec.optimizer, spec.schedule, preprocessing, images, None, spec.train.epochs, spec.train.seed
-    )
+    return Trainer(network, spec.optimizer, spec.schedule, preprocessing, images, None, spec.train)

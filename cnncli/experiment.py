@@ -14,13 +14,15 @@ from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets.base import Dataset, Images, Source, open_data
 from cnncli.errors import CheckpointError, DataError, SpecError
+from cnncli.fields import show
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing, statistics
+from cnncli.progress import Progress
 from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
 from cnncli.splits import split
-from cnncli.training import Progress, Trainer
+from cnncli.training import Trainer
 
 
 def evaluation_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
@@ -130,13 +132,13 @@ class Experiment:
         )
         self.network.initialize(spec.train.seed)
         self.trainer = Trainer(
-            self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation,
-            spec.train.epochs, spec.train.seed, augmenter(spec, train.images) if spec.data.augment else None,
+            self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation, spec.train,
+            augmenter(spec, train.images) if spec.data.augment else None,
         )  # fmt: skip
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every tensor that a checkpoint holds, by name."""
-        return self.network.arrays() | self.trainer.slots()
+        return self.trainer.arrays()
 
     def meta(self) -> dict[str, Any]:
         """Everything else that a checkpoint holds."""
@@ -170,7 +172,7 @@ class Experiment:
         changes = _changes(before, config)
         if fixed := [change for change in changes if not change.startswith(CHANGEABLE)]:
             raise CheckpointError(f"{stored.path}: cannot be gone on with, as the config differs: {'; '.join(fixed)}")
-        check_shapes(stored.path, stored.arrays, {name: a.shape for name, a in self.trainer.slots().items()})
+        check_shapes(stored.path, stored.arrays, {name: a.shape for name, a in self.trainer.arrays().items()})
         if meta["classes"] != list(self.classes) or meta["train_images"] != len(self.trainer.train):
             raise CheckpointError(
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
@@ -178,8 +180,7 @@ class Experiment:
             )
         if meta["preprocessing"] != self.preprocessing.to_dict():
             raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
-        self.network.load(stored.arrays)
-        self.trainer.load_slots(stored.arrays)
+        self.trainer.load(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
         return changes
 
@@ -190,16 +191,23 @@ def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:
 
 
 # What a resumed run may say differently: what comes of other data is compared itself.
-CHANGEABLE = ("data", "optimizer.", "schedule", "train.epochs", "train.save_every")
+CHANGEABLE = ("data", "optimizer.", "schedule", "train.epochs", "train.save_every", "train.early_stopping")
+
+CHOICES = ("loss", "optimizer", "schedule")  # one key, the name, with its options
 
 
 def _changes(old: Any, new: Any, path: str = "") -> list[str]:
     """The entries of two configs that differ, each as ``key: old then, new now``."""
-    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-        return [line for key in old for line in _changes(old[key], new[key], f"{path}.{key}" if path else key)]
     if old == new:
         return []
-    return [f"{path} differs" if path == "model" else f"{path}: {old} then, {new} now"]
+    if path == "model":
+        return ["model differs"]
+    if path in CHOICES and old.keys() != new.keys():
+        old, new = next(iter(old)), next(iter(new))
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys([*old, *new])
+        return [line for k in keys for line in _changes(old.get(k), new.get(k), f"{path}.{k}" if path else k)]
+    return [f"{path}: {show(old)} then, {show(new)} now"]
 
 
 def _preprocessing(data: DataSpec, parts: Parts, train: Images) -> Preprocessing:

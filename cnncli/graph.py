@@ -59,7 +59,9 @@ class Graph:
         self.output = nodes[-1].name
         self.shapes: dict[str, Shape] = {INPUT: in_shape} | {name: plan.out_shape for name, plan in self.plans.items()}
         self.params: dict[str, Param] = {
-            f"{node.name}.{key}": replace(param, rate=0.0, decay=False) if node.frozen else param
+            f"{node.name}.{key}": replace(param, rate=0.0, decay=0.0)
+            if node.frozen
+            else replace(param, rate=param.rate * node.lr_factor, decay=param.decay * node.decay_factor)
             for node in self.nodes
             if node.share is None
             for key, param in self.plans[node.name].params.items()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cnncli.errors import SpecError
 from cnncli.graph import Graph
 from cnncli.layers.base import LayerPlan, Shape
+from cnncli.layers.conv2d import Conv2d
 from cnncli.losses.base import Loss, LossBuffers
 from cnncli.network import Network
 from cnncli.registry import suggest
@@ -151,9 +152,18 @@ def gradient_support(
     ----------
     Luo et al., "Understanding the effective receptive field in deep convolutional neural networks", NIPS 2016.
     """
-    probe = Probe(graph, arrays, layer, len(images), threads)
+    probe = Probe(_direct(graph), arrays, layer, len(images), threads)
     probe.forward(images)
     channels = graph.shapes[layer][0]
     seed = np.zeros(graph.shapes[layer])
     seed[:, unit[0], unit[1]] = 1 + np.arange(channels) / channels
     return np.abs(probe.backward(seed)).mean(axis=(0, 1))
+
+
+def _direct(graph: Graph) -> Graph:
+    """The same network without Winograd's transforms, whose rounding errors reach pixels that a unit does not see."""
+    nodes = [
+        replace(node, layer=replace(node.layer, algorithm="direct")) if isinstance(node.layer, Conv2d) else node
+        for node in graph.nodes
+    ]
+    return Graph(nodes, graph.in_shape, _Given())

@@ -1,8 +1,9 @@
-"""How many threads to use: the one place that decides."""
+"""What this process may use of the machine: threads and memory."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -23,6 +24,14 @@ def threads(wanted: int | None = None) -> int:
     if quota:
         limits.append(quota)
     return max(1, min(limits))
+
+
+def memory() -> int:
+    """Bytes of memory of this machine, or that the control group (version 2) grants."""
+    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # the word "max" where there is no limit
+        limit = min(limit, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return limit
 
 
 def has_spare(used: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from cnncli import registry
 from cnncli.fields import Constraint, Option, Pair, options, plain
 from cnncli.sections import DataSpec, TrainSpec
-from cnncli.wiring import ENTRY_SCHEMA, MAX_LAYERS
+from cnncli.wiring import ENTRY_SCHEMA, MAX_LAYERS, Training
 
 Schema = dict[str, Any]
 
@@ -25,6 +25,7 @@ CHOICES = {"loss": "losses", "optimizer": "optimizers", "schedule": "schedules"}
 
 def config_schema() -> Schema:
     """The schema of a whole config."""
+    beside = {**ENTRY_SCHEMA, **of_class(Training)["properties"]}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Config of cnn",
@@ -42,10 +43,10 @@ def config_schema() -> Schema:
         "then": {"properties": {"model": {"items": {"anyOf": [_ref("layer"), _ref("use")]}}}},
         "else": {"properties": {"model": {"items": _ref("layer")}}},
         "definitions": {
-            "layer": _entry("layers", ENTRY_SCHEMA),
+            "layer": _entry("layers", beside),
             "augmentation": _entry("augmentations", short=True),
             "block": _block(),
-            "use": _use(),
+            "use": _use(beside),
         },
     }
 
@@ -58,10 +59,10 @@ def _block() -> Schema:
     return {"description": "a list of layers", **_mapping({"arguments": arguments, "layers": layers}, ["layers"])}
 
 
-def _use() -> Schema:
+def _use(beside: Schema) -> Schema:
     """A block in the place of a layer."""
     other: Schema = {"not": {"enum": list(registry.names("layers"))}}
-    mapping = {"type": "object", "minProperties": 1, "properties": ENTRY_SCHEMA, "propertyNames": other}
+    mapping = {"type": "object", "minProperties": 1, "properties": beside, "propertyNames": other}
     return {"anyOf": [{"type": "string", **other}, mapping]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
 from cnncli.augmentations.base import Augmentation
@@ -101,6 +102,43 @@ class Interval:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Group:
+    """Factors for some of the parameters; where several concern one, they are multiplied."""
+
+    match: str = field(
+        not_empty, doc="layers (`conv2d_1`) or their parameters (`conv2d_1.bias`); `*` stands for any letters"
+    )
+    lr_factor: float = field(at_least(0), default=1.0, doc="factor on the learning rate")
+    decay_factor: float = field(at_least(0), default=1.0, doc="factor on the weight decay")
+
+    def concerns(self, parameter: str) -> bool:
+        """Whether ``<layer>.<parameter>`` is one of them."""
+        layer = parameter.rpartition(".")[0]
+        return fnmatchcase(layer, self.match) or fnmatchcase(parameter, self.match)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Limits on the gradient of a step, as PyTorch's ``clip_grad_value_`` and, after it, ``clip_grad_norm_``."""
+
+    value: float | None = field(positive, default=None, doc="largest magnitude of each number; larger ones are cut")
+    norm: float | None = field(positive, default=None, doc="largest Euclidean norm of all gradients; they are scaled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Training ends when `patience` epochs in a row bring no progress.
+
+    Progress is a loss (or accuracy) that is better than the best before by more than `min_delta`: that of validation,
+    or of training where there is no validation.
+    """
+
+    patience: int = field(at_least(1), doc="epochs without progress before the end")
+    monitor: Literal["loss", "accuracy"] = field(default="loss", doc="what is watched")
+    min_delta: float = field(at_least(0), default=0.0, doc="the least change that counts as progress")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainSpec:
     """The section ``train``."""
 
@@ -108,3 +146,20 @@ class TrainSpec:
     batch_size: int = field(at_least(1), default=64, doc="images per step")
     seed: int = field(at_least(0), default=0, doc="of everything random")
     save_every: Interval = field(default=Interval(1, "epoch"), doc="how often a checkpoint is written")
+    accumulate: int = field(
+        at_least(1), default=1, doc="batches whose gradients make one step; batch normalisation sees each by itself"
+    )
+    clip: Clip | None = field(default=None, doc="limits on the gradient: {norm: 1} or {value: 0.1}")
+    ema: float | None = field(
+        between(0, 1, "()"),
+        default=None,
+        doc="share that an exponential moving average of the weights keeps in a step, such as 0.999; the average is "
+        "what is evaluated and used, training goes on with the weights themselves",
+    )
+    early_stopping: EarlyStopping | None = field(default=None, doc="when to end before all epochs are done")
+    freeze: tuple[str, ...] = field(
+        default=(), doc="layers that are not trained, by name or pattern: a list such as [conv2d_*]; see `frozen`"
+    )
+    groups: tuple[Group, ...] = field(
+        default=(), doc="factors on learning rate and weight decay: a list such as [{match: conv2d_*, lr_factor: 0.1}]"
+    )

@@ -13,9 +13,10 @@ from cnncli.errors import Diverged, Interrupted
 from cnncli.evaluation import Evaluation, evaluate
 from cnncli.experiment import Experiment, Parts, environment
 from cnncli.model import BATCH, Model
+from cnncli.progress import Progress
 from cnncli.runs import BEST, LAST, RunFolder
 from cnncli.spec import Interval, resolved
-from cnncli.training import EpochReport, Progress, StepReport
+from cnncli.training import EpochReport, StepReport
 
 
 class Session:
@@ -88,7 +89,7 @@ class Session:
                     self._count(report)
                 self.seconds = time.monotonic() - began
                 yield report
-                if progress.epoch < self.trainer.epochs:
+                if not self.trainer.why_finished():
                     self.poll()
             if self._saved != self._position:
                 self._save(best=progress.best_epoch is None)

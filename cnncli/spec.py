@@ -6,6 +6,7 @@ Nothing here touches arrays or opens data. All problems of a config are found be
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from cnncli.origin import Origin
 from cnncli.registry import suggest
 from cnncli.schedules.base import Schedule
 from cnncli.sections import DataSpec, Image, Interval, Normalize, TrainSpec
-from cnncli.wiring import INPUT, Node, layer_names, layer_path, read_model
+from cnncli.wiring import INPUT, TRAINING_KEYS, Node, layer_names, layer_path, read_model
 
 __all__ = [
     "INPUT", "DataSpec", "Image", "Interval", "Node", "Normalize", "RunSpec", "TrainSpec",
@@ -195,6 +196,8 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
         _check_channels(data, problems)
         if data.in_shape is not None and len(nodes) == len(entries) > 0:
             _trace(nodes, loss, paths, data.in_shape, data.class_count, problems)
+    if train is not None and len(nodes) == len(entries):
+        nodes = _frozen_by_name(nodes, train, problems)
     if problems or data is None or train is None:
         raise origin.error(problems)
     return RunSpec(
@@ -209,14 +212,27 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
     )
 
 
+def _frozen_by_name(model: tuple[Node, ...], train: TrainSpec, problems: list[Problem]) -> tuple[Node, ...]:
+    """The nodes, those of ``train.freeze`` frozen; every pattern must mean a layer."""
+    names = [node.name for node in model]
+    patterns: list[tuple[Path, str]] = [(("train", "freeze", i), text) for i, text in enumerate(train.freeze)]
+    patterns += [(("train", "groups", i, "match"), group.match) for i, group in enumerate(train.groups)]
+    for path, pattern in patterns:
+        layer = pattern.rpartition(".")[0] if path[1] == "groups" else ""  # of a parameter
+        if not any(fnmatch.fnmatchcase(name, part) for name in names for part in (pattern, layer)):
+            problems.append(Problem(path, f"there is no layer {show(pattern)}; {suggest(pattern, names)}"))
+    frozen = {node.owner for pattern in train.freeze for node in model if fnmatch.fnmatchcase(node.name, pattern)}
+    return tuple(dataclasses.replace(node, frozen=node.frozen or node.owner in frozen) for node in model)
+
+
 def _labels(names: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
     """Layers are called by name, as in overrides, unless the name is no name."""
-    pairs = [(place, f"model.{name}") for name, place in zip(names, places, strict=True) if _is_name(name)]
+    pairs = [
+        (place, f"model.{name}")
+        for name, place in zip(names, places, strict=True)
+        if name.replace(".", "_").isidentifier()
+    ]
     return {place[:length]: label for place, label in pairs for length in (2, len(place))}
-
-
-def _is_name(text: str) -> bool:
-    return all(part.isidentifier() for part in text.split("."))
 
 
 def _registered(package: str) -> tuple[Iterable[str], Callable[[str], type]]:
@@ -279,8 +295,7 @@ def _model_entry(node: Node, before: str) -> dict[str, Any]:
     entry: dict[str, Any] = {registry.name_of(node.layer): to_mapping(node.layer), "name": node.name}
     if node.inputs != (before,):
         entry["inputs"] = node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
-    if node.share is not None:
-        entry["share"] = node.share
-    elif node.frozen:
-        entry["frozen"] = True
-    return entry
+    if node.share is not None:  # trained as the other is
+        return entry | {"share": node.share}
+    unlike = {key: getattr(node, key) for key in TRAINING_KEYS if getattr(node, key) != getattr(Node, key)}
+    return entry | unlike

@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnncli import random
+from cnncli import monitor, random
 from cnncli.augmenter import Augmenter
+from cnncli.averaging import MovingAverage
+from cnncli.clipping import Clipping
 from cnncli.datasets.base import Images
-from cnncli.errors import Diverged
+from cnncli.errors import Diverged, SpecError
 from cnncli.evaluation import evaluate
 from cnncli.loader import Loader
 from cnncli.network import Network
 from cnncli.optimizers.base import Optimizer, Update
 from cnncli.preprocessing import Preprocessing
+from cnncli.progress import Progress, why_finished
+from cnncli.registry import suggest
 from cnncli.schedules.base import Schedule
-from cnncli.workspace import aligned
+from cnncli.sections import Group, TrainSpec
+from cnncli.workspace import Segments, aligned
 
-
-@dataclass
-class Progress:
-    """Where training stands: everything a resumed run needs besides tensors.
-
-    Attributes
-    ----------
-    epoch : int
-        Epochs finished.
-    batch : int
-        Batches done of the current epoch.
-    step : int
-        Steps done in all.
-    loss_sum, hits : float, int
-        Running sums over the current epoch's images.
-    history : list of dict
-        One row per finished epoch.
-    best_epoch : int or None
-        Epoch (from 1) whose validation was best.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    hits: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+RAW = "raw:"  # before the names of weights that a moving average is made of
 
 
 class StepReport(NamedTuple):
@@ -82,9 +57,19 @@ class Trainer:
     preprocessing : Preprocessing
     train : Images
     validation : Images or None
-    epochs, seed : int
+    settings : TrainSpec
     augmenter : Augmenter, optional
         Of the images in `train`.
+
+    Attributes
+    ----------
+    images_per_step : int
+        Of all steps but perhaps the last of an epoch.
+
+    Raises
+    ------
+    SpecError
+        A group of parameters is empty, or nothing is left to train.
     """
 
     def __init__(
@@ -95,34 +80,49 @@ class Trainer:
         preprocessing: Preprocessing,
         train: Images,
         validation: Images | None,
-        epochs: int,
-        seed: int,
+        settings: TrainSpec,
         augmenter: Augmenter | None = None,
     ) -> None:
         self.network, self.optimizer, self.schedule, self.preprocessing = network, optimizer, schedule, preprocessing
-        self.train, self.validation, self.epochs, self.seed = train, validation, epochs, seed
+        self.train, self.validation, self.settings, self.epochs = train, validation, settings, settings.epochs
         self.loader = Loader(network, preprocessing, train.images, augmenter)
         self.progress = Progress()
         segments = network.segments
+        rates, decays = _factors(settings.groups, segments)
+        self._average = MovingAverage(network, settings.ema) if settings.ema else None
+        self._clipping = Clipping(settings.clip, network, rates) if settings.clip else None
         self._update = Update(
             theta=network.theta,
-            grad=network.grad,
+            grad=network.grad if settings.accumulate == 1 else aligned(network.grad.shape, network.dtype),
             slots={name: aligned(network.theta.shape, network.dtype) for name in optimizer.slots()},
             ends=segments.ends,
-            rates=segments.rates,
-            decays=segments.decays,
+            rates=rates,
+            decays=decays,
             kernels=network.kernels,
             threads=network.threads,
         )
-        self.batches = -(-len(train) // network.batch_size)
+        self.images_per_step = network.batch_size * settings.accumulate
+        self.steps = -(-len(train) // self.images_per_step)
 
-    def slots(self) -> dict[str, np.ndarray]:
-        """The optimizer's tensors by ``<slot>:<layer>.<parameter>``, in the shapes of files."""
-        params = self.network.graph.params
-        return {name: params[name.partition(":")[2]].dense(view) for name, view in self._slot_views().items()}
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything that a step changes, in the shapes of files.
 
-    def load_slots(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Copy the optimizer's tensors in."""
+        The network's own names mean what is to be used: the moving average where there is one, and the weights that
+        training goes on with stand beside it as ``raw:<layer>.<parameter>``. The optimizer's tensors are
+        ``<slot>:<layer>.<parameter>``.
+        """
+        params, own = self.network.graph.params, self.network.arrays()
+        slots = {name: params[name.partition(":")[2]].dense(view) for name, view in self._slot_views().items()}
+        if self._average is None:
+            return own | slots
+        return self._average.arrays() | {RAW + name: array for name, array in own.items()} | slots
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy what `arrays` gave in."""
+        if self._average:
+            self._average.load(arrays)
+            arrays = {**arrays, **{name.removeprefix(RAW): a for name, a in arrays.items() if name.startswith(RAW)}}
+        self.network.load(arrays)
         params = self.network.graph.params
         for name, view in self._slot_views().items():
             view[...] = params[name.partition(":")[2]].ragged(arrays[name])
@@ -148,20 +148,44 @@ class Trainer:
             The loss is NaN or infinite; parameters are those before the step (after the epoch, for the validation's).
         """
         progress = self.progress
+        if self._average and not progress.step:
+            self._average.start()
         with closing(self.loader):
-            while progress.epoch < self.epochs:
-                order = random.permutation(self.seed, random.SHUFFLE, progress.epoch, len(self.train))
-                while progress.batch < self.batches:
+            while not self.why_finished():
+                order = random.permutation(self.settings.seed, random.SHUFFLE, progress.epoch, len(self.train))
+                while progress.batch < self.steps:
                     yield self._step(order)
                 yield self._finish_epoch(poll)
 
+    def why_finished(self) -> str | None:
+        """Why there is nothing left to train, if so."""
+        return why_finished(self.settings, self.progress)
+
     def _step(self, order: np.ndarray) -> StepReport:
+        progress = self.progress
+        first = progress.batch * self.images_per_step
+        last = min(first + self.images_per_step, len(order))
+        loss_sum = 0.0
+        for number, start in enumerate(range(first, last, self.network.batch_size)):
+            loss_sum += self._batch(order, start, number)
+            if self.settings.accumulate > 1:
+                self._add_gradient(number, last - first)
+        if self._clipping:
+            self._clipping.apply(self._update.grad)
+        self.optimizer.step(self._update, self._rate(), progress.step + 1)
+        progress.batch += 1
+        progress.step += 1
+        if self._average:
+            self._average.update(progress.step)
+        return StepReport(progress.step, last - first, loss_sum / (last - first))
+
+    def _batch(self, order: np.ndarray, first: int, number: int) -> float:
+        """The gradients of one batch, number so-and-so of its step; returns the sum of its losses."""
         network, progress = self.network, self.progress
-        first = progress.batch * network.batch_size
         indices = order[first : first + network.batch_size]
         self.loader.fill(progress.epoch, order, first)
         network.set_targets(self.train.labels[indices])
-        network.forward(training=True, step=progress.step)
+        network.forward(training=True, step=progress.step * self.settings.accumulate + number)
         loss = network.mean_loss()
         if not math.isfinite(loss):
             raise Diverged(
@@ -169,17 +193,23 @@ class Trainer:
                 f"try a lower learning rate (this step's is {self._rate():.3g})"
             )
         network.backward()
-        self.optimizer.step(self._update, self._rate(), progress.step + 1)
         progress.hits += network.hits()
-        progress.loss_sum += loss * len(indices)
-        progress.batch += 1
-        progress.step += 1
-        return StepReport(progress.step, len(indices), loss)
+        progress.loss_sum += loss * network.n
+        return loss * network.n
+
+    def _add_gradient(self, number: int, images: int) -> None:
+        """Add a batch's gradient to that of its step, whose loss is that of all its images together."""
+        network, loss = self.network, self.network.graph.loss
+        network.grad *= loss.weight(images) / loss.weight(network.n)
+        if number:
+            self._update.grad += network.grad
+        else:
+            self._update.grad[...] = network.grad
 
     def _rate(self) -> float:
         """The learning rate of the next step: the schedule's at the middle of the step."""
-        done = self.progress.epoch + (self.progress.batch + 0.5) / self.batches
-        return self.optimizer.lr * self.schedule.factor(done, self.epochs)
+        done = self.progress.epoch + (self.progress.batch + 0.5) / self.steps
+        return self.optimizer.lr * self.schedule.factor(done, self.epochs, self.progress.history)
 
     @np.errstate(over="ignore", invalid="ignore")  # what diverges is found by its loss
     def _finish_epoch(self, poll: Callable[[], None]) -> EpochReport:
@@ -192,11 +222,12 @@ class Trainer:
             "train_accuracy": progress.hits / len(self.train),
         }
         if self.validation is not None:
-            found = evaluate(self.network, self.preprocessing, self.validation.images, self.validation.labels, poll)
+            with self._average.in_use() if self._average else nullcontext():
+                found = evaluate(self.network, self.preprocessing, self.validation.images, self.validation.labels, poll)
             if not math.isfinite(found.loss):
                 raise Diverged(f"the validation loss is {found.loss} in epoch {progress.epoch + 1}: training diverged")
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
-        best = progress.best_epoch is None or _better(row, progress.history[progress.best_epoch - 1])
+        best = progress.best_epoch is None or monitor.better(row, progress.history[progress.best_epoch - 1])
         progress.history.append(row)
         progress.epoch += 1
         progress.batch, progress.loss_sum, progress.hits = 0, 0.0, 0
@@ -205,11 +236,17 @@ class Trainer:
         return EpochReport(row, best)
 
 
-def _better(row: dict[str, Any], best: dict[str, Any]) -> bool:
-    """Higher validation accuracy, then lower validation loss; lower training loss where there is no validation."""
-    if "validation_accuracy" in row:
-        return (row["validation_accuracy"], -row["validation_loss"]) > (
-            best["validation_accuracy"],
-            -best["validation_loss"],
-        )
-    return bool(row["train_loss"] < best["train_loss"])
+def _factors(groups: Sequence[Group], segments: Segments) -> tuple[np.ndarray, np.ndarray]:
+    """Of each tensor, on learning rate and weight decay."""
+    rates, decays = segments.rates.copy(), segments.decays.copy()
+    for group in groups:
+        concerned = [i for i, name in enumerate(segments.params) if group.concerns(name)]
+        if not concerned:
+            raise SpecError(
+                f"train.groups: {group.match!r} means no parameter; {suggest(group.match, segments.params)}"
+            )
+        rates[concerned] *= group.lr_factor
+        decays[concerned] *= group.decay_factor
+    if segments.size and not rates.any():
+        raise SpecError("there is nothing to train: all parameters are frozen or have lr_factor 0")
+    return rates, decays

@@ -11,18 +11,19 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from cnncli import registry
-from cnncli.fields import Path, Problem, from_mapping, options, show
+from cnncli.fields import Path, Problem, at_least, field, from_mapping, options, show, to_mapping
 from cnncli.layers.base import Layer
 from cnncli.registry import suggest
 
 INPUT = "input"  # the network's input, as a name in `inputs`
-ENTRY_KEYS = ("name", "inputs", "frozen", "share", "repeat", "when")
+TRAINING_KEYS = ("frozen", "lr_factor", "decay_factor")
+ENTRY_KEYS = ("name", "inputs", "share", "repeat", "when", *TRAINING_KEYS)
 MAX_LAYERS = 10_000
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NAMES = re.compile(rf"{NAME.pattern}(\.{NAME.pattern})*")  # a layer of a block has the names of both
 
-ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
+ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # of those that are none of training, as JSON Schema
     "name": {
         "description": "what the layer is called: letters, digits and _",
         "type": "string",
@@ -33,7 +34,6 @@ ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
         "description": "the layers it reads, where that is not the one before; input is the network's own",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
     },
-    "frozen": {"description": "whether it stays as it is and works as in evaluation", "type": "boolean"},
     "share": {"description": "a layer of the same type whose weights it works with", "type": "string"},
     "repeat": {
         "description": "how many of it follow one another",
@@ -50,20 +50,32 @@ ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # the same keys as JSON Schema
 class Node:
     """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`.
 
-    A frozen one is not trained, and in training works as in evaluation. One that shares has no tensors of its own but
-    those of another node, which is frozen if this one is.
+    A frozen one is not trained, and in training works as in evaluation. The factors are those on learning rate and
+    weight decay of its parameters. One that shares has no tensors of its own but those of another node, and is frozen
+    if that one is.
     """
 
     name: str
     layer: Layer
     inputs: tuple[str, ...]
     frozen: bool = False
+    lr_factor: float = 1.0
+    decay_factor: float = 1.0
     share: str | None = None
 
     @property
     def owner(self) -> str:
         """Whose tensors it works with."""
         return self.share or self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What may stand beside a layer about its training."""
+
+    frozen: bool = field(default=False, doc="whether it is not trained, and in training works as in evaluation")
+    lr_factor: float = field(at_least(0), default=1.0, doc="factor on the learning rate")
+    decay_factor: float = field(at_least(0), default=1.0, doc="factor on the weight decay")
 
 
 def layer_type(entry: Any, blocks: Collection[str] = ()) -> str | None:
@@ -134,13 +146,13 @@ def read_model(
     inputs = [_inputs(entry, index, names[index - 1] if index else INPUT, wiring) for index, entry in enumerate(model)]
     order = [] if wiring else _order(model, names, inputs, wiring)
     problems.extend(wiring)
-    frozen = [_frozen(entry, index, problems) for index, entry in enumerate(model)]
+    training = [_training(entry, index, problems) for index, entry in enumerate(model)]
     shares = [_share(model, names, index, problems) for index in range(len(model))]
-    frozen = [
-        own or (share is not None and frozen[names.index(share)]) for own, share in zip(frozen, shares, strict=True)
-    ]
+    for index, share in enumerate(shares):
+        if share is not None:
+            training[index]["frozen"] = training[names.index(share)]["frozen"]
     return tuple(
-        Node(names[index], layer, inputs[index], frozen[index], shares[index])
+        Node(names[index], layer, inputs[index], share=shares[index], **training[index])
         for index in order
         if (layer := layers[index]) is not None
     )
@@ -200,12 +212,9 @@ def _check_names(model: list[Any], names: list[str], problems: list[Problem]) ->
         first.setdefault(name, index)
 
 
-def _frozen(entry: Any, index: int, problems: list[Problem]) -> bool:
-    given = entry.get("frozen", False) if isinstance(entry, dict) else False
-    if not isinstance(given, bool):
-        problems.append(Problem(("model", index, "frozen"), f"must be true or false, found {show(given)}"))
-        return False
-    return given
+def _training(entry: Any, index: int, problems: list[Problem]) -> dict[str, Any]:
+    given = {key: entry[key] for key in TRAINING_KEYS if key in entry} if isinstance(entry, dict) else {}
+    return to_mapping(from_mapping(Training, given, ("model", index), problems) or Training())
 
 
 def _share(model: list[Any], names: list[str], index: int, problems: list[Problem]) -> str | None:
@@ -225,8 +234,8 @@ def _share(model: list[Any], names: list[str], index: int, problems: list[Proble
         message = f"must be another layer of its type, {kind}; {suggest(share, others)}"
     elif isinstance(owner := model[names.index(share)], dict) and "share" in owner:
         message = f"{share!r} itself shares the weights of {show(owner['share'])}; name that one"
-    elif "frozen" in entry:
-        message = f"whether shared weights are frozen is said at {share!r}"
+    elif given := [key for key in TRAINING_KEYS if key in entry]:
+        message = f"how shared weights are trained is said at {share!r}, found {given[0]} here too"
     else:
         return share
     problems.append(Problem(path, message))

@@ -12,7 +12,7 @@ from pathlib import Path
 from cnncli import registry
 from cnncli.describe import describe
 from cnncli.schema import config_schema
-from cnncli.sections import DataSpec, Image, Normalize, TrainSpec
+from cnncli.sections import Clip, DataSpec, EarlyStopping, Group, Image, Normalize, TrainSpec
 
 HEAD = """# Config reference
 
@@ -24,8 +24,12 @@ be there.
 
 A layer is `TYPE`, or `TYPE: {options}`, in the list `model`, with an optional `name:` and, where the input is not the
 layer before, `inputs:`; `frozen: true` keeps it from being trained and lets it work as in evaluation: a `batch_norm2d`
-uses the running averages that it has. A layer without a name is called by its type and running number (`conv2d_1`).
-`repeat: N` makes a chain of N of it, `when: false` leaves it out, so that who reads it gets its input.
+uses the running averages that it has, and leaves them and its weights alone. `lr_factor: 0.1` and `decay_factor: 0`
+beside a layer are factors on its learning rate and weight decay; `train.freeze` and `train.groups` say the same by name
+or pattern. A layer without a name is called by its type and running number (`conv2d_1`). `share: conv2d_1` works with the
+weights of another layer, of the same type and shapes: they are there once, and get the gradients of both.
+
+`repeat: N` makes a chain of N of an entry, `when: false` leaves it out, so that who reads it gets its input.
 
 `blocks` names lists of layers, with arguments and their defaults (`required`: none), that `model` uses like layers:
 `blocks: {double: {arguments: {channels: required}, layers: [conv2d: {out_channels: $channels, kernel_size: 3}, relu]}}`
@@ -57,6 +61,7 @@ batches, or whether the run was resumed.
 """
 
 
+TRAIN = {"clip": Clip, "early_stopping": EarlyStopping, "groups": Group}
 PACKAGES = {"layers": "model: layers", "losses": "loss", "optimizers": "optimizer", "schedules": "schedule"}
 
 
@@ -83,6 +88,7 @@ def reference() -> str:
     """The whole page."""
     parts = [HEAD, "## data\n", section("data", DataSpec), section("data.image", Image)]
     parts += [section("data.normalize", Normalize), "## train\n", section("train", TrainSpec)]
+    parts += [section(f"train.{name}", cls) for name, cls in TRAIN.items()]
     parts.append(AUGMENT)
     parts += [section(name, registry.get("augmentations", name)) for name in registry.names("augmentations")]
     for package, title in PACKAGES.items():

@@ -91,6 +91,8 @@ _CONVOLUTIONS: list[tuple[Options, Shape]] = [
     (_conv(5, 5, padding=2, algorithm="winograd"), (13, 5, 2)),
     (_conv(25, 5, padding=[4, 1], flip=True, algorithm="winograd"), (2, 3, 8)),
     (_conv(16, 3, padding=1), (16, 8, 8)),  # auto takes winograd
+    (_conv(3, 5, algorithm="winograd"), (13, 14, 9)),  # the output has fewer tiles than the input
+    (_conv(14, 3, flip=True, algorithm="winograd", bias="none"), (2, 10, 18)),
     (_conv(30, 2, table={"random": {"fan_in": 2}}), (3, 2, 20)),  # more outputs and pixels than fit a tile
     (_conv(3, [2, 1], table={"random": {"fan_in": 14}}, stride=[1, 2], padding=[0, 1], bias="none"), (29, 3, 6)),
     (_conv(4, 3, padding=1, flip=True, table={"random": {"fan_in": 2}}, algorithm="winograd"), (3, 5, 4)),

@@ -16,6 +16,7 @@ from cnncli.graph import Graph
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.schedules.cosine import Cosine
+from cnncli.sections import TrainSpec
 from cnncli.training import Trainer
 
 SIZE = (8, 8)
@@ -39,8 +40,8 @@ def preprocessing(data: Images) -> Preprocessing:
     return Preprocessing(SIZE, 1, *statistics(data.images))
 
 
-def graph() -> Graph:
-    return build(MODEL, (1, *SIZE))
+def graph(model: list[Any] = MODEL, loss: str = "softmax_cross_entropy") -> Graph:
+    return build(model, (1, *SIZE), loss)
 
 
 def trainer(
@@ -53,13 +54,17 @@ def trainer(
     count: int = 330,
     validation: bool = True,
     augment: Sequence[Augmentation] = (),
+    model: list[Any] = MODEL,
+    loss: str = "softmax_cross_entropy",
+    **settings: Any,
 ) -> Trainer:
-    """A trainer at the start."""
+    """A trainer at the start; `settings` are those of the section ``train``."""
     train, (name, options) = images(count), optimizer
-    network = Network(graph(), batch_size, training=True, threads=threads, seed=seed)
+    section = TrainSpec(epochs=epochs, batch_size=batch_size, seed=seed, **settings)
+    network = Network(graph(model, loss), batch_size, training=True, threads=threads, seed=seed)
     network.initialize(seed)
     return Trainer(
         network, registry.get("optimizers", name)(**options), Cosine(warmup_epochs=0.5), preprocessing(train), train,
-        images(70, seed=1) if validation else None, epochs, seed,
+        images(70, seed=1) if validation else None, section,
         Augmenter(augment, train.images, "auto", seed, network.kernels) if augment else None,
     )  # fmt: skip

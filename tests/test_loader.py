@@ -17,7 +17,8 @@ from cnncli import loader, registry, runtime
 from cnncli.augmenter import Augmenter
 from cnncli.evaluation import evaluate
 from cnncli.loader import Loader
-from cnncli.training import Progress, Trainer
+from cnncli.progress import Progress
+from cnncli.training import Trainer
 
 AUGMENT = [
     registry.get("augmentations", name)(**options)
@@ -38,7 +39,7 @@ def loaders() -> int:
 
 
 def state(trained: Trainer) -> dict[str, np.ndarray]:
-    return {name: array.copy() for name, array in (trained.network.arrays() | trained.slots()).items()}
+    return {name: array.copy() for name, array in trained.arrays().items()}
 
 
 def assert_same(one: Trainer, other: Trainer) -> None:
@@ -88,8 +89,7 @@ def test_resumed_equals_uninterrupted(ahead: None, threads: int, stop: int) -> N
         next(reports)
     stored, progress = state(first), json.loads(json.dumps(first.progress.to_dict()))
     second = trainer(augment=AUGMENT, threads=threads)
-    second.network.load(stored)
-    second.load_slots(stored)
+    second.load(stored)
     second.progress = Progress(**progress)
     list(second.fit())
     assert_same(second, whole)

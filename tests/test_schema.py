@@ -15,7 +15,7 @@ from cnncli import registry, yamlio
 from cnncli.fields import Problem, from_mapping, options
 from cnncli.schema import config_schema, of_class
 from cnncli.sections import DataSpec, Image, Normalize, TrainSpec
-from cnncli.wiring import ENTRY_KEYS, ENTRY_SCHEMA
+from cnncli.wiring import ENTRY_KEYS, ENTRY_SCHEMA, Training
 
 ROOT = Path(__file__).parents[1]
 WHOLE = config_schema()
@@ -129,7 +129,7 @@ def test_the_whole(change: dict[str, Any], right: bool) -> None:
 
 
 def test_keys_beside_a_layer() -> None:
-    assert set(ENTRY_SCHEMA) == set(ENTRY_KEYS)
+    assert {*ENTRY_SCHEMA, *of_class(Training)["properties"]} == set(ENTRY_KEYS)
 
 
 def test_every_option_says_what_it_is() -> None:

@@ -14,7 +14,8 @@ from cnncli.datasets.base import Images
 from cnncli.errors import Diverged
 from cnncli.optimizers.base import Update
 from cnncli.optimizers.sgd import Sgd
-from cnncli.training import EpochReport, Progress, StepReport, Trainer
+from cnncli.progress import Progress
+from cnncli.training import EpochReport, StepReport, Trainer
 
 OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("sgd", {"lr": 0.1}),
@@ -27,7 +28,7 @@ STEPS = 7  # of an epoch: 330 images in batches of 50, the last of 30
 
 def state(trained: Trainer) -> dict[str, np.ndarray]:
     """Copies of everything that training changes."""
-    return {name: array.copy() for name, array in (trained.network.arrays() | trained.slots()).items()}
+    return {name: array.copy() for name, array in trained.arrays().items()}
 
 
 def assert_same(one: Trainer, other: Trainer) -> None:
@@ -162,8 +163,7 @@ def test_resumed_equals_uninterrupted(optimizer: tuple[str, dict[str, Any]], sto
         next(reports)
     stored, progress = state(first), json.loads(json.dumps(first.progress.to_dict()))
     second = trainer(optimizer)
-    second.network.load(stored)
-    second.load_slots(stored)
+    second.load(stored)
     second.progress = Progress(**progress)
     list(second.fit())
     assert_same(second, whole)

@@ -3,8 +3,9 @@ from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from cnncli._fast._microkernel cimport (
-    GRAD_OUT, GRAD_TAP, gradient_run, lane_sum, part_count, part_start, vector_length,
+    GRAD_OUT, GRAD_TAP, gradient_run, part_count, part_start, vector_length,
 )
+from cnncli._fast._transpose cimport lane_sums
 from cnncli._fast._types cimport real
 
 cdef enum:
@@ -34,5 +35,4 @@ cdef inline void weight_gradient(const real *x, ptrdiff_t x_row, ptrdiff_t x_pix
                                     x_pixel, runs, vectors, sums + (<ptrdiff_t>o * taps + k) * length,
                                     <ptrdiff_t>taps * length)
     for o in range(outputs):
-        for k in range(taps):
-            out[o * out_row + k] = lane_sum(sums + (<ptrdiff_t>o * taps + k) * length, lanes)
+        lane_sums(lanes, sums + <ptrdiff_t>o * taps * length, taps, out + o * out_row)

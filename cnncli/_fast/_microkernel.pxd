@@ -28,9 +28,6 @@ cdef extern from "microkernel.h" nogil:
                             ptrdiff_t, int, int, float *, ptrdiff_t)
     void gradient_run_f64(int, int, const double *, const int32_t *, ptrdiff_t, const double *, const int32_t *,
                           ptrdiff_t, int, int, double *, ptrdiff_t)
-    float lane_sum_f32(const float *)
-    float lane_sum_f32x8(const float *)
-    double lane_sum_f64(const double *)
     float map_sum_f32(const float *, ptrdiff_t, int, int)
     float map_sum_f32x8(const float *, ptrdiff_t, int, int)
     double map_sum_f64(const double *, ptrdiff_t, int, int)
@@ -72,15 +69,6 @@ cdef inline void gradient_run(int outputs, int taps, int lanes, const real *dy, 
         gradient_run_f32x8(outputs, taps, dy, yo, ys, x, off, xs, runs, vectors, sums, ao)
     else:
         gradient_run_f32(outputs, taps, dy, yo, ys, x, off, xs, runs, vectors, sums, ao)
-
-
-cdef inline real lane_sum(const real *v, int lanes) noexcept nogil:
-    if real is double:
-        return lane_sum_f64(v)
-    elif lanes == LANES_SMALL:
-        return lane_sum_f32x8(v)
-    else:
-        return lane_sum_f32(v)
 
 
 cdef inline real map_sum(const real *map, ptrdiff_t row, int rows, int columns, int lanes) noexcept nogil:

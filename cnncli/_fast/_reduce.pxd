@@ -10,7 +10,7 @@ cdef inline int team(int threads, double work) noexcept nogil:
     A barrier costs a microsecond, but thirty where the others have fallen asleep since the last one: in a step of a tiny
     network they always have.
     """
-    return threads if work > 50000 else 1
+    return threads if work > 20000 else 1
 
 
 cdef inline void add_blocks(real *partial, ptrdiff_t size, int blocks, int threads) noexcept nogil:

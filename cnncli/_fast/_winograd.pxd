@@ -6,6 +6,9 @@ cdef extern from "winograd.h" nogil:
     void winograd_data_f32(int, const float *, ptrdiff_t, ptrdiff_t, float *, ptrdiff_t)
     void winograd_data_f32x8(int, const float *, ptrdiff_t, ptrdiff_t, float *, ptrdiff_t)
     void winograd_data_f64(int, const double *, ptrdiff_t, ptrdiff_t, double *, ptrdiff_t)
+    void winograd_scatter_f32(int, const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t, int, int)
+    void winograd_scatter_f32x8(int, const float *, ptrdiff_t, float *, ptrdiff_t, ptrdiff_t, int, int)
+    void winograd_scatter_f64(int, const double *, ptrdiff_t, double *, ptrdiff_t, ptrdiff_t, int, int)
     void winograd_weights_f32(int, const float *, ptrdiff_t, float *, ptrdiff_t)
     void winograd_weights_f32x8(int, const float *, ptrdiff_t, float *, ptrdiff_t)
     void winograd_weights_f64(int, const double *, ptrdiff_t, double *, ptrdiff_t)
@@ -29,6 +32,17 @@ cdef inline void data(int lanes, int kernel, const real *x, ptrdiff_t row, ptrdi
         winograd_data_f32x8(kernel, x, row, pixel, t, step)
     else:
         winograd_data_f32(kernel, x, row, pixel, t, step)
+
+
+cdef inline void scatter(int lanes, int kernel, const real *t, ptrdiff_t step, real *x, ptrdiff_t row, ptrdiff_t pixel,
+                         int rows, int columns) noexcept nogil:
+    """The transpose of `data`: adds to the samples of a tile."""
+    if real is double:
+        winograd_scatter_f64(kernel, t, step, x, row, pixel, rows, columns)
+    elif lanes == LANES_SMALL:
+        winograd_scatter_f32x8(kernel, t, step, x, row, pixel, rows, columns)
+    else:
+        winograd_scatter_f32(kernel, t, step, x, row, pixel, rows, columns)
 
 
 cdef inline void weights(int lanes, int kernel, const real *w, ptrdiff_t tap, real *t, ptrdiff_t step) noexcept nogil:

@@ -125,7 +125,8 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
         xo[c] = <int32_t>(c * x_channel)
     cdef Grid grid = Grid(dy.strides[0] // item, y_row, lanes, dx.strides[0] // item, stride_h * x_row,
                           stride_w * lanes, blocks, 0, 0, lanes)
-    cdef int team_size = team(threads, <double>blocks * height * width * lanes * w_output * outputs / 8)
+    cdef int team_size = team(threads, <double>blocks * height * width * lanes * w_output * outputs
+                              / (8 * stride_h * stride_w))
     with nogil:
         for phase_h in range(min(stride_h, height)):
             grid.rows = (height - phase_h + stride_h - 1) // stride_h

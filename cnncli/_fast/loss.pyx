@@ -14,14 +14,16 @@ cdef extern from "vectormath.h" nogil:
 
 
 def softmax_cross_entropy(const real[:, :, :, :, :] z, const int32_t[::1] target, real[:, :, :, :, :] y,
-                          double[::1] losses, int n, int blocks):
-    """y = softmax(z) and, where targets are given, losses = log sum exp z - z[target].
+                          double[::1] losses, double smoothing, int n, int blocks):
+    """y = softmax(z) and, where targets are given, losses = log sum exp z - (1 - smoothing) z[target]
+    - smoothing mean z.
 
     z, target (may be None): IN; y, losses: OUT. Targets must lie in 0 .. classes-1.
     """
     cdef int classes = z.shape[1], lanes = same(z.shape, z.strides, y.shape, y.strides, sizeof(real)), b, c, l, image
     cdef real[32] largest
     cdef double[32] total
+    cdef double mean
     cdef const real *row
     cdef real *out
     with nogil:
@@ -53,19 +55,25 @@ def softmax_cross_entropy(const real[:, :, :, :, :] z, const int32_t[::1] target
                     losses[image] = 0
                 elif target is not None:
                     losses[image] = log(total[l]) + largest[l] - z[b, target[image], 0, 0, l]
+                    if smoothing != 0:
+                        mean = 0
+                        for c in range(classes):
+                            mean += z[b, c, 0, 0, l]
+                        losses[image] += smoothing * (z[b, target[image], 0, 0, l] - mean / classes)
 
 
 def softmax_cross_entropy_backward(const real[:, :, :, :, :] y, const int32_t[::1] target, real[:, :, :, :, :] dz,
-                                   double scale, int n, int blocks):
-    """dz = (y - onehot(target)) * scale. y, target: IN; dz: OUT."""
+                                   double smoothing, double scale, int n, int blocks):
+    """dz = (y - (1 - smoothing) onehot(target) - smoothing / classes) * scale. y, target: IN; dz: OUT."""
     cdef int classes = y.shape[1], lanes = y.shape[4], b, c, l, image
+    cdef double off = smoothing / classes, on = 1 - smoothing + off
     with nogil:
         for b in range(blocks):
             for c in range(classes):
                 for l in range(lanes):
                     image = b * lanes + l
                     if image < n:
-                        dz[b, c, 0, 0, l] = <real>((y[b, c, 0, 0, l] - (1 if target[image] == c else 0)) * scale)
+                        dz[b, c, 0, 0, l] = <real>((y[b, c, 0, 0, l] - (on if target[image] == c else off)) * scale)
                     else:
                         dz[b, c, 0, 0, l] = 0
 

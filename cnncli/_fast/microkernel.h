@@ -30,34 +30,11 @@
  * cut at 0. */
 enum { START_ZERO = 0, START_BIAS = 1, START_Y = 2, RECTIFY = 4 };
 
-#define REAL float
-#define WIDTH VECTOR_BYTES
-#define SUFFIX f32
-#include "microkernel.h"
-#undef REAL
-#undef WIDTH
-#undef SUFFIX
-
-#define REAL double
-#define WIDTH VECTOR_BYTES
-#define SUFFIX f64
-#include "microkernel.h"
-#undef REAL
-#undef WIDTH
-#undef SUFFIX
-
-#if VECTOR_BYTES > 32
-#define REAL float
-#define WIDTH NARROW_BYTES
-#define SUFFIX f32x8
-#include "microkernel.h"
-#undef REAL
-#undef WIDTH
-#undef SUFFIX
-#else
+#define TEMPLATE "microkernel.h"
+#include "instances.h"
+#if VECTOR_BYTES <= 32
 #define tile_run_f32x8 tile_run_f32
 #define gradient_run_f32x8 gradient_run_f32
-#define lane_sum_f32x8 lane_sum_f32
 #define map_sum_f32x8 map_sum_f32
 #endif
 
@@ -158,7 +135,7 @@ OWN_FUNCTION void NAME(tile_run)(int outputs, int vectors, const REAL *w, ptrdif
 }
 
 /* acc[o*ao + k*V ...] += sum over pixels and vectors of dy[yo[o] + ...] * x[off[k] + ...]: a tile of the weights' gradient,
- * kept as one vector per weight; its lanes are added up only once, by lane_sum. */
+ * kept as one vector per weight; its lanes are added up only once. */
 ALWAYS_INLINE void NAME(gradient_body)(int outputs, int taps, const REAL *restrict dy, const int32_t *restrict yo,
                                        ptrdiff_t ys, const REAL *restrict x, const int32_t *restrict off, ptrdiff_t xs,
                                        int runs, int vectors, REAL *restrict sums, ptrdiff_t ao) {

@@ -1,4 +1,5 @@
-/* Squares of vectors, turned in registers: what lies image by image becomes what lies map by map. */
+/* Squares of vectors, turned in registers: what lies image by image becomes what lies map by map; and sums of lanes, for which
+ * half of a turn is enough. */
 #ifndef CNNCLI_TRANSPOSE_H
 #define CNNCLI_TRANSPOSE_H
 
@@ -64,6 +65,7 @@
 #undef SUFFIX
 #else
 #define transpose_f32x8 transpose_f32
+#define lane_sums_f32x8 lane_sums_f32
 #endif
 
 #else /* the template ------------------------------------------------------------------------------------------ */
@@ -96,9 +98,29 @@ OWN_FUNCTION void NAME(transpose)(const REAL *x, const int32_t *off, int count, 
     UNROLL for (int i = 0; i < V; i++) *(VEC *)(out + i * row) = r[i];
 }
 
+#define FOLD(half)                                                                                                     \
+    if (V > (half)) {                                                                                                  \
+        UNROLL for (int i = 0; i < (half); i++) {                                                                      \
+            const VEC a = r[i], b = r[i + (half)];                                                                     \
+            r[i] = SHUFFLE(a, b, EACH(LOWER, half)) + SHUFFLE(a, b, EACH(UPPER, half));                                \
+        }                                                                                                              \
+    }
+
+/* out[i] = the sum of the lanes of vector i, by a tree of halves, for the first `count` of V vectors */
+OWN_FUNCTION void NAME(lane_sums)(const REAL *x, int count, REAL *out) {
+    VEC r[V];
+    UNROLL for (int i = 0; i < V; i++) r[i] = i < count ? *(const VEC *)(x + i * V) : (VEC){};
+    FOLD(8)
+    FOLD(4)
+    FOLD(2)
+    FOLD(1)
+    memcpy(out, r, count * sizeof(REAL));
+}
+
 #undef LOWER
 #undef UPPER
 #undef SWAP
+#undef FOLD
 #undef VEC
 #undef IVEC
 #undef V

@@ -5,10 +5,11 @@
  * dimensions 36 instead of 144, and 64 instead of 400. All transforms come from one Vandermonde matrix E of the points,
  * E[j][i] = p_j^i:
  *
- *     outputs y = E_4^T (N^-1 E_k w . B^T x),   gradient of the weights dw = E_k^T N^-1 (E_4 dy . B^T x)
+ *     outputs y = E_4^T (N^-1 E_k w . B^T x),   gradient of the weights dw = E_k^T N^-1 (E_4 dy . B^T x),
+ *     and of the input dx = B (N^-1 E_k w . E_4 dy)
  *
  * with the polynomials of the points but one as the rows of B^T and their values at that one as N, so that `at_points` (E),
- * `from_points` (E^T) and `data` (B^T) serve all three passes; N^-1 stays on the side of the weights. Elements of a vector
+ * `from_points` (E^T), `data` (B^T) and its transpose serve all passes; N^-1 stays on the side of the weights. Elements of a vector
  * are images in forward passes, channels in the gradient of the weights.
  *
  * References
@@ -27,32 +28,11 @@ enum { OUTPUT_ZERO = 0, OUTPUT_Y = 2, OUTPUT_RECTIFY = 4 };
 #define POINTS 8 /* at most */
 #define OUTPUTS 4 /* of a tile, in each direction */
 
-#define REAL float
-#define WIDTH VECTOR_BYTES
-#define SUFFIX f32
-#include "winograd.h"
-#undef REAL
-#undef WIDTH
-#undef SUFFIX
-
-#define REAL double
-#define WIDTH VECTOR_BYTES
-#define SUFFIX f64
-#include "winograd.h"
-#undef REAL
-#undef WIDTH
-#undef SUFFIX
-
-#if VECTOR_BYTES > 32
-#define REAL float
-#define WIDTH NARROW_BYTES
-#define SUFFIX f32x8
-#include "winograd.h"
-#undef REAL
-#undef WIDTH
-#undef SUFFIX
-#else
+#define TEMPLATE "winograd.h"
+#include "instances.h"
+#if VECTOR_BYTES <= 32
 #define winograd_data_f32x8 winograd_data_f32
+#define winograd_scatter_f32x8 winograd_scatter_f32
 #define winograd_weights_f32x8 winograd_weights_f32
 #define winograd_gradient_f32x8 winograd_gradient_f32
 #define winograd_output_f32x8 winograd_output_f32
@@ -120,6 +100,29 @@ ALWAYS_INLINE void NAME(data)(const VEC *d, int points, VEC *t) {
         t[5] = f + g;
         t[6] = f - g;
         t[7] = (d[7] - d[1]) + (REAL)5.25 * (d[3] - d[5]);
+    }
+}
+
+/* d = B t */
+ALWAYS_INLINE void NAME(data_transposed)(const VEC *t, int points, VEC *d) {
+    const VEC sum = t[1] + t[2], difference = t[1] - t[2], sum2 = t[3] + t[4], difference2 = t[3] - t[4];
+    if (points == 6) {
+        d[0] = 4 * t[0];
+        d[1] = 4 * (t[5] - difference) - 2 * difference2;
+        d[2] = (-5 * t[0] - 4 * sum) - sum2;
+        d[3] = (difference - 5 * t[5]) + 2 * difference2;
+        d[4] = t[0] + (sum + sum2);
+        d[5] = t[5];
+    } else {
+        const VEC sum3 = t[5] + t[6], difference3 = t[5] - t[6];
+        d[0] = -t[0];
+        d[1] = ((difference - t[7]) + (REAL)0.5 * difference2) + 2 * difference3;
+        d[2] = ((REAL)5.25 * t[0] + sum) + (REAL)0.25 * sum2 + 4 * sum3;
+        d[3] = ((REAL)5.25 * t[7] - (REAL)4.25 * difference) - (REAL)2.5 * (difference2 + difference3);
+        d[4] = (-(REAL)5.25 * t[0] - (REAL)4.25 * sum) - (REAL)1.25 * sum2 - 5 * sum3;
+        d[5] = ((difference - (REAL)5.25 * t[7]) + 2 * difference2) + (REAL)0.5 * difference3;
+        d[6] = (t[0] + sum) + (sum2 + sum3);
+        d[7] = t[7];
     }
 }
 
@@ -211,11 +214,37 @@ ALWAYS_INLINE void NAME(output)(const REAL *t, ptrdiff_t step, int points, REAL 
     }
 }
 
+/* The transpose of `samples`: adds to the first `rows` x `columns` samples of a tile. */
+ALWAYS_INLINE void NAME(scatter)(const REAL *t, ptrdiff_t step, int points, REAL *x, ptrdiff_t row, ptrdiff_t pixel, int rows,
+                                 int columns) {
+    VEC half[POINTS][POINTS];
+    UNROLL for (int j = 0; j < points; j++) {
+        VEC e[POINTS], column[POINTS];
+        UNROLL for (int i = 0; i < points; i++) e[i] = *(const VEC *)(t + (points * i + j) * step);
+        NAME(data_transposed)(e, points, column);
+        UNROLL for (int i = 0; i < points; i++) half[i][j] = column[i];
+    }
+    UNROLL for (int i = 0; i < points; i++) {
+        VEC line[POINTS];
+        NAME(data_transposed)(half[i], points, line);
+        UNROLL for (int j = 0; j < points; j++) {
+            if (i < rows && j < columns) *(VEC *)(x + i * row + j * pixel) += line[j];
+        }
+    }
+}
+
 /* t[e * step] = the values of the samples of a tile at x */
 OWN_FUNCTION void NAME(winograd_data)(int kernel, const REAL *x, ptrdiff_t row, ptrdiff_t pixel, REAL *t,
                                       ptrdiff_t step) {
     if (kernel == 3) NAME(samples)(x, row, pixel, 6, t, step);
     else NAME(samples)(x, row, pixel, 8, t, step);
+}
+
+/* Adds the gradient of those samples, where only the first `rows` x `columns` exist */
+OWN_FUNCTION void NAME(winograd_scatter)(int kernel, const REAL *t, ptrdiff_t step, REAL *x, ptrdiff_t row, ptrdiff_t pixel,
+                                         int rows, int columns) {
+    if (kernel == 3) NAME(scatter)(t, step, 6, x, row, pixel, rows, columns);
+    else NAME(scatter)(t, step, 8, x, row, pixel, rows, columns);
 }
 
 /* The values of a kernel, with N^-1 */

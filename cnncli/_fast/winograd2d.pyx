@@ -5,7 +5,8 @@ a) A piece of work is a few neighbouring tiles of one block: their 6x6 samples (
    transformed, the 36 (64) products of matrices run on the register tile of convolution, and the results are transformed
    back, all in the second-level cache. The transformed weights are made once per call.
 b) The gradient of the input is the same walk over the output's gradient, with the maps' roles exchanged and the kernel
-   turned.
+   turned. Without padding the output has fewer tiles than the input (4 and 9 for maps of 8x8 and 12x12): there the walk of
+   the forward pass is taken backwards, each tile of the output adding to what it read.
 c) The gradient of the weights sums over images, so its matrices have images along the sum: samples are transposed in
    registers first, 16 channels by 16 images, and the transforms run on channels. The work is shared out by blocks and parts
    of the maps.
@@ -25,9 +26,10 @@ from cnncli._fast._reduce cimport add_blocks
 from cnncli._fast._transpose cimport transpose
 from cnncli._fast._types cimport real
 from cnncli._fast._winograd cimport (
-    LINE, MAPS_AT_ONCE, OUTPUTS, WIDEST, data, gradient, gradient_size, output, padded, pass_size, products, tiles_at_once,
-    tiles_of, weight_gradient, weights, weights_size,
+    LINE, MAPS_AT_ONCE, OUTPUTS, WIDEST, data, gradient, gradient_size, padded, pass_size, products, tiles_at_once, tiles_of,
+    weight_gradient,
 )
+from cnncli._fast._winograd_walk cimport convolve, transposed_convolve
 
 
 def scratch_size(w_shape, int in_size, int out_size, int blocks, int lanes, int threads):
@@ -41,85 +43,6 @@ def scratch_size(w_shape, int in_size, int out_size, int blocks, int lanes, int 
 def index_size(w_shape, int in_size, int out_size):
     """Elements of integer scratch."""
     return w_shape[0] + w_shape[1] + LANES * tiles_of(max(in_size, out_size)) + TILE
-
-
-cdef void transform_weights(const real *w, ptrdiff_t w_output, ptrdiff_t w_input, bint turned, int outputs, int inputs,
-                            int kernel, real *transformed, real *work, int threads) noexcept nogil:
-    """transformed = [tile of outputs][e][input][output within the tile]; `work` has room for one tile per thread."""
-    cdef ptrdiff_t longest = padded(TILE * inputs, WIDEST), step
-    cdef int t, c, o, k, first, size, taps = kernel * kernel, length = vector_length(transformed, LANES)
-    cdef int values = products(kernel)
-    cdef ptrdiff_t i
-    cdef real *g
-    cdef const real *source
-    for t in prange(part_count(outputs, TILE), num_threads=threads, schedule="static"):
-        first = part_start(outputs, TILE, t)
-        size = part_start(outputs, TILE, t + 1) - first
-        g = work + threadid() * 25 * longest
-        step = padded(size * inputs, WIDEST)
-        for c in range(inputs):
-            for o in range(size):
-                source = w + (first + o) * w_output + c * w_input
-                for k in range(taps):
-                    g[(taps - 1 - k if turned else k) * step + c * size + o] = source[k]
-        for k in range(taps):
-            for i in range(<ptrdiff_t>size * inputs, step):
-                g[k * step + i] = 0
-        i = 0
-        while i < step:
-            weights(LANES, kernel, g + i, step, transformed + t * values * longest + i, step)
-            i = i + length
-
-
-cdef void convolve(Grid g, const real *x, ptrdiff_t x_map, const real *w, ptrdiff_t w_output, ptrdiff_t w_input,
-                   bint turned, int kernel, int outputs, int inputs, real *y, ptrdiff_t y_map, const real *bias,
-                   int start, real *scratch, int32_t *index, int threads) noexcept nogil:
-    """y = start + the correlation of x with the kernels w; rows and columns of the grid are those of y."""
-    cdef int size = OUTPUTS, tiles_h = part_count(g.rows, size), tiles_w = part_count(g.columns, size)
-    cdef int at_once = tiles_at_once(outputs + inputs, kernel, g.lanes, tiles_w), groups = part_count(tiles_w, at_once)
-    cdef ptrdiff_t n = at_once * g.lanes, longest = padded(TILE * inputs, WIDEST)
-    cdef ptrdiff_t x_step = inputs * n + LINE, y_step = outputs * n + LINE
-    cdef real *transformed = scratch
-    cdef real *work = transformed + weights_size(outputs, inputs, kernel)
-    cdef real *matrices = work + threads * padded(25 * longest, WIDEST)
-    cdef int32_t *x_off = index
-    cdef int32_t *y_off = index + inputs
-    cdef int length = vector_length(y, g.lanes), vectors = g.lanes // length, values = products(kernel)
-    cdef int piece, b, i, j, j0, j1, c, o, e, t, l, first, count
-    cdef real *tx
-    cdef real *ty
-    for c in range(inputs):
-        x_off[c] = <int32_t>(c * n)
-    for o in range(outputs):
-        y_off[o] = <int32_t>(o * n)
-    transform_weights(w, w_output, w_input, turned, outputs, inputs, kernel, transformed, work, threads)
-    for piece in prange(g.blocks * tiles_h * groups, num_threads=threads, schedule="dynamic"):
-        b = piece // groups // tiles_h
-        i = piece // groups % tiles_h
-        j0 = part_start(tiles_w, at_once, piece % groups)
-        j1 = part_start(tiles_w, at_once, piece % groups + 1)
-        tx = matrices + threadid() * values * (x_step + y_step)
-        ty = tx + values * x_step
-        for c in range(inputs):
-            for j in range(j0, j1):
-                for l in range(vectors):
-                    data(g.lanes, kernel,
-                         x + b * g.x_block + c * x_map + i * size * g.x_row + j * size * g.x_pixel + l * length,
-                         g.x_row, g.x_pixel, tx + c * n + (j - j0) * g.lanes + l * length, x_step)
-        for e in range(values):
-            for t in range(part_count(outputs, TILE)):
-                first = part_start(outputs, TILE, t)
-                count = part_start(outputs, TILE, t + 1) - first
-                tile_run(count, (j1 - j0) * vectors, g.lanes,
-                         transformed + t * values * longest + e * padded(count * inputs, WIDEST), count, x_off, inputs,
-                         tx + e * x_step, length, ty + e * y_step, y_off + first, length, <const real *>NULL, START_ZERO)
-        for o in range(outputs):
-            for j in range(j0, j1):
-                for l in range(vectors):
-                    output(g.lanes, kernel, ty + o * n + (j - j0) * g.lanes + l * length, y_step,
-                           y + b * g.y_block + o * y_map + i * size * g.y_row + j * size * g.y_pixel + l * length, g.y_row,
-                           g.y_pixel, min(size, g.rows - i * size), min(size, g.columns - j * size),
-                           bias + o if bias != NULL else NULL, start)
 
 
 cdef int check(const Py_ssize_t *x, const Py_ssize_t *y, int rows, int columns, const Py_ssize_t *w, int inputs,
@@ -177,6 +100,28 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
         convolve(grid, &dy[0, 0, 0, 0, 0], dy.strides[1] // item, &w[0, 0, 0, 0], w.strides[1] // item,
                  w.strides[0] // item, not flip, kernel, inputs, outputs, &dx[0, 0, 0, 0, 0], dx.strides[1] // item,
                  <const real *>NULL, START_ZERO, &scratch[0], &index[0], threads)
+
+
+def scatter_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, real[:, :, :, :, :] dx, real[::1] scratch,
+                  int32_t[::1] index, int rows, int columns, bint flip, int blocks, int threads):
+    """The same without padding, by tiles of the output's gradient (`rows` x `columns` samples): there are fewer of them.
+
+    dy, w: IN; dx: OUT. `dy` has no border before it, and zeros behind it up to whole tiles.
+    """
+    cdef int lanes = lanes_of(dy.shape, dy.strides, dx.shape, dx.strides, sizeof(real))
+    cdef int outputs = w.shape[0], inputs = w.shape[1], kernel = w.shape[2], size = OUTPUTS
+    if (kernel not in (3, 5) or w.shape[3] != kernel or dy.shape[1] != outputs or dx.shape[1] != inputs
+            or dx.shape[2] != rows + kernel - 1 or dx.shape[3] != columns + kernel - 1
+            or dy.shape[2] < part_count(rows, size) * size or dy.shape[3] < part_count(columns, size) * size
+            or min(dx.shape[0], dy.shape[0]) < blocks):
+        raise ValueError("winograd2d: the shapes of gradients and weights do not belong together")
+    cdef ptrdiff_t item = sizeof(real)
+    cdef Grid grid = Grid(dy.strides[0] // item, dy.strides[2] // item, lanes, dx.strides[0] // item,
+                          dx.strides[2] // item, lanes, blocks, rows, columns, lanes)
+    with nogil:
+        transposed_convolve(grid, &dy[0, 0, 0, 0, 0], dy.strides[1] // item, &w[0, 0, 0, 0], w.strides[0] // item,
+                            w.strides[1] // item, flip, kernel, outputs, inputs, &dx[0, 0, 0, 0, 0],
+                            dx.strides[1] // item, rows + kernel - 1, columns + kernel - 1, &scratch[0], &index[0], threads)
 
 
 cdef void transposed_values(const real *x, const int32_t *map_off, ptrdiff_t row, ptrdiff_t pixel, int maps, int lanes,

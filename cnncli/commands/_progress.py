@@ -58,7 +58,7 @@ class Lines:
 
     def _done(self) -> int:
         """Images done of the current epoch."""
-        return min(self.trainer.progress.batch * self.trainer.network.batch_size, len(self.trainer.train))
+        return min(self.trainer.progress.batch * self.trainer.images_per_step, len(self.trainer.train))
 
     def _means(self) -> str:
         """Loss and accuracy over the epoch so far."""

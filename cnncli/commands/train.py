@@ -17,9 +17,9 @@ from cnncli.commands._console import note, percent, result, result_json, warn
 
 if TYPE_CHECKING:
     from cnncli.evaluation import Evaluation
+    from cnncli.progress import Progress
     from cnncli.session import Session
     from cnncli.spec import RunSpec
-    from cnncli.training import Progress
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
@@ -65,6 +65,7 @@ def command(
     from cnncli import runtime
     from cnncli.errors import Interrupted
     from cnncli.experiment import Experiment
+    from cnncli.progress import Progress, why_finished
     from cnncli.runs import RunFolder, newest_run
     from cnncli.session import Session
     from cnncli.signals import StopRequest
@@ -82,8 +83,9 @@ def command(
             stored, problems = run.newest_valid()
             for problem in problems:
                 warn(f"{problem}; going on from an earlier checkpoint")
-            if stored and stored.meta["progress"]["epoch"] >= spec.train.epochs:
-                _tell_finished(spec, run.path, stored.meta["progress"], workers, as_json)
+            progress = Progress(**stored.meta["progress"]) if stored else Progress()
+            if stored and (reason := why_finished(spec.train, progress)):
+                _tell_finished(spec, run.path, progress, reason, workers, as_json)
                 return
             experiment = Experiment(spec, workers)
         else:
@@ -132,6 +134,9 @@ def _train(session: Session) -> None:
                 display.epoch(line)
             else:
                 display.step(report)
+    if session.trainer.progress.epoch < session.trainer.epochs and (reason := session.trainer.why_finished()):
+        session.run.log(reason)
+        note(reason)
 
 
 def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
@@ -150,15 +155,14 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
         result(line)
 
 
-def _tell_finished(spec: RunSpec, run: Path, stored: dict[str, Any], threads: int, as_json: bool) -> None:
+def _tell_finished(spec: RunSpec, run: Path, progress: Progress, reason: str, threads: int, as_json: bool) -> None:
     """What there is to say about a run that needs no training any more; without --json no data are needed for it."""
     from cnncli.experiment import Parts
     from cnncli.runs import BEST
     from cnncli.session import evaluate_best, outcome
-    from cnncli.training import Progress
 
-    progress = Progress(**stored)
-    note(f"{run}: finished, {progress.epoch} epochs of {spec.train.epochs} are done; train.epochs=N asks for more")
+    more = "train.epochs=N" if progress.epoch >= spec.train.epochs else "train.early_stopping=null"
+    note(f"{run}: finished, {reason}; {more} asks for more")
     if as_json:
         test = evaluate_best(Parts.open(spec.data), run / BEST, threads)
         result_json(outcome(run, progress, test) | {"wall_s": 0.0, "images_per_s": None})

@@ -8,12 +8,12 @@ import re
 import stat
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from cnncli import runtime
 from cnncli.errors import CnnError, DataError, IOFailure, MissingError
 
 # deflate cannot shrink its input further than this, so a header that promises more than the file could hold is a lie
@@ -79,10 +79,7 @@ def fill(stream: Any, array: np.ndarray) -> tuple[int, str]:
 
 def check_memory(path: object, nbytes: int) -> None:
     """Refuse, before anything is allocated, what needs more than four fifths of this machine's memory."""
-    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # a container's own limit; the word "max" where there is none
-    with suppress(OSError, ValueError):
-        limit = min(limit, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    limit = runtime.memory()
     if nbytes > 0.8 * limit:
         raise DataError(
             f"{shown(path)}: needs {nbytes / 1e9:.1f} GB, and this machine offers {0.8 * limit / 1e9:.1f} GB for it"

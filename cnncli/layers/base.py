@@ -34,8 +34,8 @@ class Param:
         What it starts as.
     fan_in, fan_out : int
         Inputs connected to one output unit, and outputs fed by one input (bias not counted).
-    decay : bool
-        Whether weight decay applies.
+    decay : float
+        Factor on the weight decay; 0 (False) where it does not apply.
     rate : float
         Factor on the learning rate; 0 where the tensor is frozen.
     used : ndarray of bool, shape (out, in), optional
@@ -47,7 +47,7 @@ class Param:
     init: Initializer = ZERO
     fan_in: int = 1
     fan_out: int = 1
-    decay: bool = True
+    decay: float = True
     rate: float = 1.0
     used: np.ndarray | None = None
 

@@ -11,9 +11,10 @@ import numpy as np
 from cnncli.errors import ShapeError
 from cnncli.fields import Pair, at_least, field
 from cnncli.initializers import HE, Initializer
-from cnncli.layers._convolution import Algorithm, Direct, Filled, Ragged, Window, Winograd
+from cnncli.layers._convolution import Algorithm, Direct, Ragged, Window
 from cnncli.layers._table import FULL, Table
 from cnncli.layers._window import output_size
+from cnncli.layers._winograd import Filled, Winograd
 from cnncli.layers.base import Buffers, Example, Layer, LayerPlan, Param, Shape
 
 

@@ -148,7 +148,10 @@ def test_threads_change_nothing(cnn: Cnn, trained: Path, threads: str) -> None:
 # --- interrupted and resumed
 
 
-@pytest.mark.parametrize("options", [(), ADAM, AUGMENT], ids=["sgd", "adam", "augment"])
+EMA = ("train.ema=0.9", "train.clip={norm: 0.1}", "train.early_stopping={patience: 2, min_delta: 0.5}")
+
+
+@pytest.mark.parametrize("options", [(), ADAM, AUGMENT, EMA], ids=["sgd", "adam", "augment", "ema"])
 def test_resumed_equals_uninterrupted(cnn: Cnn, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
     assert cnn("train", "tiny.yaml", *options, "--run", "whole").code == 0
     stop_at(monkeypatch, 1, 5, 6, 11)  # of 12 steps, 3 an epoch; 6 is the last one of the second
@@ -260,10 +263,38 @@ def test_resume_goes_on_with_more_epochs(cnn: Cnn, trained: Path) -> None:
     assert len(Path(trained, "results.csv").read_text().splitlines()) == 7
 
 
+def test_early_stopping(cnn: Cnn) -> None:
+    stopping = "train.early_stopping={patience: 1, min_delta: 9}"
+    done = cnn("train", "tiny.yaml", stopping)
+    assert done.code == 0
+    assert done.err.splitlines()[-1] == "stopped early: the validation loss has made no progress for 1 epoch"
+    assert "stopped early" in Path("runs/tiny/log.txt").read_text()
+    done = cnn("train", "tiny.yaml", stopping, "--resume")
+    assert (done.code, done.out) == (0, "")
+    assert "finished, stopped early: the" in done.err
+    assert "train.early_stopping=null asks for more" in done.err
+    assert cnn("train", "tiny.yaml", "--resume").code == 0
+    assert cnn("train", "tiny.yaml", "--run", "whole").code == 0
+    assert contents("runs/tiny") == contents("whole")
+
+
+def test_the_moving_average_is_what_is_used(cnn: Cnn) -> None:
+    assert cnn("train", "tiny.yaml", "train.ema=0.5").code == 0
+    stored = load(Path("runs/tiny/best.npz"))
+    weights = [name for name in stored.arrays if name.startswith("conv2d_1.")]
+    assert len(weights) == 2
+    assert not any(np.array_equal(stored.arrays[name], stored.arrays[f"raw:{name}"]) for name in weights)
+    found = json.loads(cnn("eval", "runs/tiny", "--data", "data", "--json").out)
+    assert (
+        found["accuracy"]
+        == json.loads(cnn("train", "tiny.yaml", "train.ema=0.5", "--resume", "--json").out)["test_accuracy"]
+    )
+
+
 def test_resume_with_other_augmentation(cnn: Cnn, trained: Path) -> None:
     done = cnn("train", "tiny.yaml", "--resume", "train.epochs=5", "data.augment=[{rotate: 5}]")
     assert done.code == 0
-    assert "data.augment: [] then, [{'rotate': {'degrees': 5.0}}] now" in done.err
+    assert "data.augment: [] then, [{rotate: {degrees: 5.0}}] now" in done.err
 
 
 def test_resume_of_a_run_that_is_older_than_an_option(cnn: Cnn, trained: Path) -> None:
@@ -283,7 +314,9 @@ def test_resume_of_a_run_that_is_older_than_an_option(cnn: Cnn, trained: Path) -
         (["model.3.p=0.5"], "model differs"),
         (["train.batch_size=8"], "train.batch_size: 16 then, 8 now"),
         (["train.seed=1"], "train.seed: 0 then, 1 now"),
-        (["optimizer=adam"], "optimizer: "),
+        (["optimizer=adam"], "config differs: optimizer: 'sgd' then, 'adam' now\n"),
+        (["train.ema=0.9"], "train.ema: nothing then, 0.9 now"),
+        (["train.accumulate=2"], "train.accumulate: 1 then, 2 now"),
         (["data.validation=0.5"], "the data have changed since: 45 training images"),
         (["data.normalize=none"], "the images' size, channels, mean or deviation have changed since"),
     ],

@@ -9,7 +9,7 @@ from oracles import ORACLES
 from rig import Rig, assert_close, expected, inputs, parameters
 
 from cnncli import _fast, registry
-from cnncli.layers._convolution import Filled, Winograd
+from cnncli.layers._winograd import Filled, Winograd
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}  # of the largest element of a tensor
 WINOGRAD = {"float64": 1e-10, "float32": 4e-5}  # its transforms multiply rounding errors; found: 1.4e-5

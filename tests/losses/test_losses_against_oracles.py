@@ -48,6 +48,9 @@ class Oracle:
 
     def target(self, loss: Any, labels: np.ndarray, classes: int) -> np.ndarray:
         off, on = loss.targets if self.coded else (0.0, 1.0)
+        if smoothing := getattr(loss, "label_smoothing", 0.0):
+            off = smoothing / classes
+            on = 1 - smoothing + off
         return reference.code_targets(labels, classes, off=off, on=on)
 
 
@@ -58,6 +61,7 @@ ORACLES = {
     "sum_squared_error": Oracle(coded=True, keywords=("half",)),
 }
 OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "softmax_cross_entropy": [{}, {"label_smoothing": 0.2}],
     "mean_squared_error": [{}, {"targets": (-1.0, 1.5)}],
     "sum_squared_error": [{}, {"half": False, "targets": (-1.0, 1.0)}, {"reduction": "mean"}],
 }
