@@ -227,12 +227,8 @@ def _frozen_by_name(model: tuple[Node, ...], train: TrainSpec, problems: list[Pr
 
 def _labels(names: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
     """Layers are called by name, as in overrides, unless the name is no name."""
-    pairs = [
-        (place, f"model.{name}")
-        for name, place in zip(names, places, strict=True)
-        if name.replace(".", "_").isidentifier()
-    ]
-    return {place[:length]: label for place, label in pairs for length in (2, len(place))}
+    named = [pair for pair in zip(names, places, strict=True) if pair[0].replace(".", "_").isidentifier()]
+    return {place[:length]: f"model.{name}" for name, place in named for length in (2, len(place))}
 
 
 def _registered(package: str) -> tuple[Iterable[str], Callable[[str], type]]:

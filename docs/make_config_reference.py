@@ -26,8 +26,8 @@ A layer is `TYPE`, or `TYPE: {options}`, in the list `model`, with an optional `
 layer before, `inputs:`; `frozen: true` keeps it from being trained and lets it work as in evaluation: a `batch_norm2d`
 uses the running averages that it has, and leaves them and its weights alone. `lr_factor: 0.1` and `decay_factor: 0`
 beside a layer are factors on its learning rate and weight decay; `train.freeze` and `train.groups` say the same by name
-or pattern. A layer without a name is called by its type and running number (`conv2d_1`). `share: conv2d_1` works with the
-weights of another layer, of the same type and shapes: they are there once, and get the gradients of both.
+or pattern. A layer without a name is called by its type and running number (`conv2d_1`). `share: conv2d_1` works with
+the weights of another layer, of the same type and shapes: they are there once, and get the gradients of both.
 
 `repeat: N` makes a chain of N of an entry, `when: false` leaves it out, so that who reads it gets its input.
 

@@ -133,7 +133,7 @@ def test_resolved_it_is_the_same(tmp_path: Path) -> None:
         ("share: first", "share: second", "14:12: model.second.share: must be another layer of its type, conv2d"),
         ("share: first", "share: [first]", "14:12: model.second.share: must be the name of a layer, found ['first']"),
         ("share: first", "share: step_2.conv2d_1", "itself shares the weights of 'step_1.conv2d_1'; name that one"),
-        ("share: first", "share: first\n    frozen: true", "how shared weights are trained is said at 'first', found frozen"),
+        ("share: first", "share: first\n    frozen: true", "are trained is said at 'first', found frozen here"),
         ("share: first", "share: step_1.conv2d_1", "14:12: model.second.share: must have the tensors of "
          "step_1.conv2d_1, "
          "weight (3, 3, 3, 3), bias (3,), has weight (4, 3, 3, 3), bias (4,)"),
