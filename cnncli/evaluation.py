@@ -79,7 +79,7 @@ def predict(
     scores = np.empty((len(images), classes), network.dtype)
     losses = np.zeros(len(images))
     order = np.arange(len(images))
-    network.loss.target = network.target if labels is not None else None
+    network.loss.target, network.loss.shares = network.target if labels is not None else None, None
     for first in range(0, len(images), network.batch_size):
         poll()
         batch = slice(first, first + network.batch_size)

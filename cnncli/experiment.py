@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,94 +12,23 @@ import numpy as np
 from cnncli import __version__, _fast
 from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
-from cnncli.datasets.base import Dataset, Images, Source, open_data
+from cnncli.datasets._files import shown
+from cnncli.datasets._reading import Reading
+from cnncli.datasets.base import Images
 from cnncli.errors import CheckpointError, DataError, SpecError
 from cnncli.fields import show
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
+from cnncli.parts import Parts
 from cnncli.preprocessing import Preprocessing, statistics
 from cnncli.progress import Progress
+from cnncli.sampling import Sampler, class_weights
 from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
-from cnncli.splits import split
 from cnncli.training import Trainer
+from cnncli.transfer import Start, Transfer, normalized_as
 
-
-def evaluation_part(data: DataSpec, source: Source | None = None) -> Dataset | None:
-    """The part that a config's network is tested on, if there is one: named in the config, or beside the training set.
-
-    `source` is what holds the training set, where that is open already.
-    """
-    if data.test:
-        return open_data(data.test).part("test")
-    source = source or (open_data(data.train) if data.train else None)
-    return source.beside("test") if source else None
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The data of a run as far as headers tell.
-
-    Attributes
-    ----------
-    train : Dataset
-    validation : Dataset, float or None
-        A set of its own, or a share of `train`.
-    test : Dataset or None
-    classes : tuple of str
-    size : (height, width)
-    channels : int
-    """
-
-    train: Dataset
-    validation: Dataset | float | None
-    test: Dataset | None
-    classes: tuple[str, ...]
-    size: tuple[int, int]
-    channels: int
-
-    @classmethod
-    def open(cls, data: DataSpec) -> Parts:
-        """Find the parts that a config names, and what they have in common.
-
-        Raises
-        ------
-        SpecError, DataError, MissingError
-            No training set is named, or a part cannot be used.
-        """
-        if data.train is None:
-            raise SpecError("the config names no data: add `data: {train: PATH}`, or say data.train=PATH after it")
-        source = open_data(data.train)
-        train = source.part("train")
-        validation: Dataset | float | None = None
-        if isinstance(data.validation, str):
-            validation = open_data(data.validation).part("validation")
-        else:
-            validation = data.validation or source.beside("validation")
-        test = evaluation_part(data, source)
-        size = data.image.size if data.image else train.size
-        if size is None:
-            raise DataError(
-                f"{data.train}: the images differ in size; say what they are resized to: "
-                "data: {image: {size: [height, width], channels: 1 or 3}}"
-            )
-        channels = data.image.channels if data.image else train.channels
-        return cls(train, validation, test, train.class_names(data.classes), size, channels)
-
-    def load(self, seed: int) -> tuple[Images, Images | None]:
-        """Decode the images for training and for validation."""
-        if isinstance(self.validation, float):
-            labels = self.train.labels_in(self.classes)
-            kept, aside = split(labels, self.validation, seed)
-            return self._load(self.train, kept), self._load(self.train, aside)
-        return self._load(self.train), None if self.validation is None else self._load(self.validation)
-
-    def load_test(self) -> Images | None:
-        """Decode the test images, if there are any."""
-        return None if self.test is None else self._load(self.test)
-
-    def _load(self, part: Dataset, indices: np.ndarray | None = None) -> Images:
-        return part.load(self.size, self.channels, self.classes, indices)
+ASIDE = "split:validation"  # the tensor of a checkpoint that says which images of the training set were set aside
 
 
 class Experiment:
@@ -111,6 +40,12 @@ class Experiment:
     threads : int
     fused : bool
         As for `Network`: whether its arrays may share memory, so that they cannot be read after a pass.
+    reading : Reading, optional
+        How images are decoded.
+    found : callable
+        Told what the data are, before they are decoded.
+    start : Start, optional
+        A trained network whose weights are the start; the pixels are then normalised as it knows them.
 
     Raises
     ------
@@ -118,27 +53,58 @@ class Experiment:
         Data or config cannot be used; nothing has been written.
     """
 
-    def __init__(self, spec: RunSpec, threads: int, *, fused: bool = True) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        threads: int,
+        *,
+        fused: bool = True,
+        start: Start | None = None,
+        reading: Reading | None = None,
+        found: Callable[[Parts], None] = lambda _: None,
+    ) -> None:
+        self.parts = Parts.open(spec.data, reading)
+        if start:
+            spec = normalized_as(spec, start.trained.preprocessing, self.parts.channels)
         self.spec = spec
-        self.parts = Parts.open(spec.data)
         self.classes = self.parts.classes
         shape = (self.parts.channels, *self.parts.size)
+        self._check_labels(trace(spec, shape, None)[-1].out_shape[0])
         trace(spec, shape, len(self.classes))
         self.graph = Graph(spec.model, shape, spec.loss)
-        train, validation = self.parts.load(spec.train.seed)
+        self.transfer = Transfer(start, self.graph, self.classes) if start else None
+        self.division = self.parts.division(spec.train.seed)
+        found(self.parts)
+        train, validation = self.parts.load_divided(self.division)
         self.preprocessing = _preprocessing(spec.data, self.parts, train)
         self.network = Network(
             self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused
         )
         self.network.initialize(spec.train.seed)
+        if self.transfer:
+            self.transfer.apply(self.network)
+        self._from = self.transfer.record() if self.transfer else None
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation, spec.train,
             augmenter(spec, train.images) if spec.data.augment else None,
+            Sampler(train.labels, spec.train.seed, spec.data.sample),
+            class_weights(weights, self.classes, train.labels) if (weights := spec.train.class_weights) else None,
         )  # fmt: skip
+
+    def _check_labels(self, outputs: int) -> None:
+        """Where labels are numbers and nothing says how many classes there are, one that is wrong makes many."""
+        train = self.parts.train
+        if self.spec.data.classes is None and train.numbered and outputs < len(self.classes):
+            index = int(train.labels.argmax())
+            raise DataError(
+                f"{shown(train.names[index])}: label {self.classes[-1]}, but the network has {outputs} outputs, for "
+                f"labels from 0 to {outputs - 1}; is it wrong, or does the network need {len(self.classes)} outputs?"
+            )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every tensor that a checkpoint holds, by name."""
-        return self.trainer.arrays()
+        aside = {} if self.division is None else {ASIDE: self.division[1].astype(np.int32)}
+        return self.trainer.arrays() | aside
 
     def meta(self) -> dict[str, Any]:
         """Everything else that a checkpoint holds."""
@@ -151,7 +117,7 @@ class Experiment:
             "progress": self.trainer.progress.to_dict(),
             "train_images": len(self.trainer.train),
             "kernels": self.network.kernels.variant,
-        }
+        } | ({"from": self._from} if self._from else {})
 
     def restore(self, stored: Checkpoint) -> list[str]:
         """Go on from where a checkpoint of this run stands.
@@ -178,10 +144,13 @@ class Experiment:
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
                 f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
             )
-        if meta["preprocessing"] != self.preprocessing.to_dict():
+        if self.division and not np.array_equal(stored.arrays.get(ASIDE, self.division[1]), self.division[1]):
+            raise CheckpointError(f"{stored.path}: other images would be set aside for validation now")
+        if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:
             raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
         self.trainer.load(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
+        self._from = meta.get("from")
         return changes
 
 
@@ -191,7 +160,15 @@ def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:
 
 
 # What a resumed run may say differently: what comes of other data is compared itself.
-CHANGEABLE = ("data", "optimizer.", "schedule", "train.epochs", "train.save_every", "train.early_stopping")
+CHANGEABLE = (
+    "data",
+    "optimizer.",
+    "schedule",
+    "train.epochs",
+    "train.save_every",
+    "train.workers",
+    "train.early_stopping",
+)
 
 CHOICES = ("loss", "optimizer", "schedule")  # one key, the name, with its options
 
@@ -218,7 +195,7 @@ def _preprocessing(data: DataSpec, parts: Parts, train: Images) -> Preprocessing
         mean, std = _per_channel(data.normalize.mean, channels), _per_channel(data.normalize.std, channels)
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
-    return Preprocessing(parts.size, channels, mean, std)
+    return Preprocessing(parts.size, channels, mean, std, parts.fit)
 
 
 def _per_channel(value: float | tuple[float, ...], channels: int) -> tuple[float, ...]:

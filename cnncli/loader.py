@@ -47,6 +47,12 @@ class Loader:
             self._ahead = large and network.threads > 1 and runtime.has_spare(network.threads)
         self._thread: Thread | None = None
         self._asked: tuple[int, int] | None = None
+        self._epoch: int | None = None
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed in the current epoch, so that they belong to several classes."""
+        return self._augmenter is not None and bool(self._changed.mixes)
 
     def fill(self, epoch: int, order: np.ndarray, first: int) -> None:
         """Put the batch of images ``order[first:]`` into the network's input.
@@ -56,7 +62,7 @@ class Loader:
         epoch : int
             Counted from 0.
         order : ndarray of int64
-            The images of the epoch.
+            The images of the epoch, as `cnncli.sampling` gives them.
         first : int
 
         Raises
@@ -64,20 +70,29 @@ class Loader:
         Exception
             What the thread met when it prepared this batch.
         """
-        indices = order[first : first + self._network.batch_size]
+        places = self._batch(order, first)
         if self._augmenter is None:
-            self._preprocessing.fill(self._network, self._images, indices)
+            self._preprocessing.fill(self._network, self._images, order[places] % len(self._images))
             return
         if self._asked == (epoch, first):
             self._wait()
         else:
             self.close()
-            self._augmenter.apply(epoch, indices, self._stage, self._scratch, self._network.threads)
-        places = self._places[: len(indices)]
-        self._preprocessing.fill(self._network, self._stage, places, self._images.dtype)
-        behind = first + len(indices)
-        if self._ahead and behind < len(order):
-            self._ask(epoch, order, behind)
+            if epoch != self._epoch:
+                self._changed, self._epoch = self._augmenter.prepare(epoch, order), epoch
+            self._augmenter.apply(self._changed, places, self._stage, self._scratch, self._network.threads)
+        here = self._places[: places.stop - first]
+        self._preprocessing.fill(self._network, self._stage, here, self._images.dtype)
+        if self._ahead and places.stop < len(order):
+            self._ask(epoch, self._batch(order, places.stop))
+
+    def mix_targets(self, first: int, targets: np.ndarray) -> None:
+        """Mix the classes of the batch that was filled in last, (n, classes), as its images were mixed, in place."""
+        if self._augmenter:
+            self._augmenter.mix_targets(self._changed, slice(first, first + len(targets)), targets)
+
+    def _batch(self, order: np.ndarray, first: int) -> slice:
+        return slice(first, min(first + self._network.batch_size, len(order)))
 
     def close(self) -> None:
         """End the thread, if there is one; whatever it is doing is finished and dropped."""
@@ -86,14 +101,14 @@ class Loader:
             self._thread.join()
         self._thread = self._asked = None
 
-    def _ask(self, epoch: int, order: np.ndarray, first: int) -> None:
+    def _ask(self, epoch: int, places: slice) -> None:
         if self._thread is None:
-            self._jobs: SimpleQueue[tuple[int, np.ndarray] | None] = SimpleQueue()
+            self._jobs: SimpleQueue[slice | None] = SimpleQueue()
             self._done: SimpleQueue[BaseException | None] = SimpleQueue()
             self._thread = Thread(target=self._work, name="loader", daemon=True)
             self._thread.start()
-        self._asked = epoch, first
-        self._jobs.put((epoch, order[first : first + self._network.batch_size]))
+        self._asked = epoch, places.start
+        self._jobs.put(places)
 
     def _wait(self) -> None:
         error = self._done.get()
@@ -106,7 +121,7 @@ class Loader:
         assert self._augmenter
         while job := self._jobs.get():
             try:
-                self._augmenter.apply(*job, self._stage, self._scratch, threads=1)
+                self._augmenter.apply(self._changed, job, self._stage, self._scratch, threads=1)
                 self._done.put(None)
             except BaseException as error:  # raised where the batch is wanted
                 self._done.put(error)

@@ -118,10 +118,7 @@ class Model:
         DataError
             If one cannot be read.
         """
-        from cnncli.datasets._images import decode_image
-
-        prepared = self.preprocessing
-        return stack([decode_image(source, prepared.size, prepared.channels) for source in sources])
+        return stack([self.preprocessing.decode(source) for source in sources])
 
     def predict(self, images: np.ndarray | Sequence[str | os.PathLike[str] | bytes]) -> list[Answer]:
         """Classify images.
@@ -130,7 +127,7 @@ class Model:
         ----------
         images : array or sequence
             (N, height, width[, channels]) of uint8, uint16 or floats in 0..1, or files, or contents of files. Images of
-            another size are resized as in training.
+            another size are brought to it as in training.
 
         Returns
         -------
@@ -148,8 +145,6 @@ class Model:
         return [Answer(self.classes[k], float(row[k]), row) for k, row in zip(best, scores, strict=True)]
 
     def _fitted(self, images: np.ndarray) -> np.ndarray:
-        from cnncli.datasets._images import fit_all
-
         if images.ndim == 3:
             images = images[..., np.newaxis]
         if images.ndim != 4:
@@ -160,7 +155,7 @@ class Model:
                 raise DataError("floating point images must lie in 0..1")
         elif images.dtype not in (np.uint8, np.uint16):
             raise DataError(f"images must be uint8, uint16 or floats in 0..1, found {images.dtype}")
-        return fit_all(images, self.preprocessing.size, self.preprocessing.channels)
+        return self.preprocessing.fitted(images)
 
 
 def stack(images: Sequence[np.ndarray]) -> np.ndarray:

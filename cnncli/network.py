@@ -18,7 +18,7 @@ from cnncli.layers.base import Buffers, Layer
 from cnncli.lifetimes import Kind
 from cnncli.losses.base import LossBuffers
 from cnncli.spec import INPUT, Node
-from cnncli.workspace import Maps, Segments, aligned, lanes_for
+from cnncli.workspace import Maps, Segments, aligned, lanes_for, put_rows
 
 
 class Network:
@@ -134,6 +134,7 @@ class Network:
         self.dx = gradients[INPUT].inside if INPUT in gradients else None
         self.target = np.full(self.blocks * self.lanes, -1, np.int32)
         self.loss = self._bind_loss(values, gradients)
+        self._shares = aligned(self.loss.x.shape if training else (0,), dtype)
         self.n = 0
         self.set_batch(batch_size)
 
@@ -209,7 +210,7 @@ class Network:
         b.x = values[output].inside
         b.y = self._maps(Kind(self.graph.shapes[output])).inside
         b.dx = gradients[output].inside if output in gradients else None
-        b.target = self.target
+        b.target, b.shares = self.target, None
         b.losses = np.zeros(self.blocks * self.lanes)
         b.kernels = self.kernels
         return b
@@ -243,10 +244,13 @@ class Network:
         self.loss.n, self.loss.blocks = n, blocks
         self.n = n
 
-    def set_targets(self, labels: np.ndarray) -> None:
-        """Say how many images are valid and what they show."""
+    def set_targets(self, labels: np.ndarray, shares: np.ndarray | None = None) -> None:
+        """Say how many images are valid and what they show: one class, or also a share of each, (n, classes)."""
         self.set_batch(len(labels))
         self.target[: self.n] = labels
+        self.loss.shares = None if shares is None else self._shares
+        if shares is not None:
+            put_rows(shares, self._shares)
 
     def forward(self, training: bool = False, step: int = 0) -> None:
         """Run the layers and the loss on the images in `x`."""

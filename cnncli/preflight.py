@@ -16,8 +16,9 @@ from cnncli import duplicates, runtime, sanity
 from cnncli.costs import measure
 from cnncli.datasets.base import Dataset, Images
 from cnncli.errors import CheckFailed, CnnError, Diverged, SpecError
-from cnncli.experiment import Experiment, Parts
+from cnncli.experiment import Experiment
 from cnncli.graph import Graph
+from cnncli.parts import Parts
 from cnncli.preprocessing import full_scale
 from cnncli.spec import RunSpec, trace
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnncli.layers.base import Shape
 from cnncli.network import Network
+
+if TYPE_CHECKING:
+    from cnncli.datasets._fit import Mode
+    from cnncli.datasets.base import Dataset, Images
 
 _FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
 
@@ -27,6 +33,8 @@ class Preprocessing:
     ----------
     size : (height, width)
     channels : {1, 3}
+    fit : {"resize", "crop", "pad", "letterbox"}
+        How images of another size are brought to `size`.
     mean, std : tuple of float
         In units of the full scale (255 for 8 bits, 65,535 for 16): black is 0, white 1.
     """
@@ -35,6 +43,7 @@ class Preprocessing:
     channels: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    fit: Mode = "resize"
 
     @property
     def shape(self) -> Shape:
@@ -47,6 +56,22 @@ class Preprocessing:
         types = [np.dtype(name) for name in _FULL_SCALE]
         return {dtype: (1.0 / (full_scale(dtype) * std), -mean / std) for dtype in types}
 
+    def decode(self, source: str | Path | bytes, name: str | None = None) -> np.ndarray:
+        """An image file, or its content, as the network wants it: (height, width, channels)."""
+        from cnncli.datasets._images import decode_image
+
+        return decode_image(source, self.size, self.channels, name, self.fit)
+
+    def fitted(self, images: np.ndarray) -> np.ndarray:
+        """Decoded images, (N, height, width, channels), as the network wants them."""
+        from cnncli.datasets._fit import fit_all
+
+        return fit_all(images, self.size, self.channels, self.fit)
+
+    def load(self, part: Dataset, classes: Sequence[str], indices: np.ndarray | None = None) -> Images:
+        """A part of a data set as the network wants it."""
+        return part.load(self.size, self.channels, classes, indices, self.fit)
+
     def fill(self, network: Network, images: np.ndarray, indices: np.ndarray, pixels: np.dtype | None = None) -> None:
         """Put ``images[indices]``, (N, height, width, channels), into the lanes of a network's input.
 
@@ -56,12 +81,15 @@ class Preprocessing:
         network.kernels.pack.from_images(images, indices, scale, shift, network.x, network.threads)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"size": list(self.size), "channels": self.channels, "mean": list(self.mean), "std": list(self.std)}
+        values = {"size": list(self.size), "channels": self.channels, "fit": self.fit}
+        return values | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
+        """The reverse of `to_dict`."""
         height, width = values["size"]
-        return cls((height, width), values["channels"], tuple(values["mean"]), tuple(values["std"]))
+        fit = values.get("fit", "resize")  # older checkpoints know nothing else
+        return cls((height, width), values["channels"], tuple(values["mean"]), tuple(values["std"]), fit)
 
 
 def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -70,11 +70,11 @@ def normal(seed: int, stream: int, count: int) -> np.ndarray:
     return np.sqrt(-2.0 * np.log(u[:count])) * np.cos(2.0 * np.pi * u[count:])
 
 
-def per_image(seed: int, stream: int, epoch: int, count: int) -> np.ndarray:
-    """64 random bits for each of `count` images in one epoch."""
-    return bits(seed, stream, np.arange(count, dtype=np.uint64) | (np.uint64(epoch) << _HALF))
+def per_image(seed: int, stream: int, epoch: int, images: np.ndarray) -> np.ndarray:
+    """64 random bits for each of some images, given by their numbers, in one epoch."""
+    return bits(seed, stream, images.astype(np.uint64) | (np.uint64(epoch) << _HALF))
 
 
 def permutation(seed: int, stream: int, epoch: int, count: int) -> np.ndarray:
     """A permutation of 0 .. count-1 for one epoch: the order of random sort keys."""
-    return np.argsort(per_image(seed, stream, epoch, count), kind="stable")
+    return np.argsort(per_image(seed, stream, epoch, np.arange(count)), kind="stable")

@@ -30,7 +30,7 @@ from cnncli.signals import finishing
 
 RUNS = Path("runs")
 LAST, PREVIOUS, BEST = "last.npz", "last.1.npz", "best.npz"
-LOCK = ".lock"
+SKIPPED, LOCK = "skipped.csv", ".lock"
 
 _STALE = re.compile(r"\.[\w.-]+\.(npz|yaml|jsonl?|csv)\.\d+\.tmp")  # what `replace_file` leaves when killed
 _TIME = "%Y-%m-%d %H:%M:%S"

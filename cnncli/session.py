@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnncli import yamlio
 from cnncli.checkpoint import Checkpoint
+from cnncli.datasets._decoded import Skipped
 from cnncli.errors import Diverged, Interrupted
 from cnncli.evaluation import Evaluation, evaluate
-from cnncli.experiment import Experiment, Parts, environment
+from cnncli.experiment import Experiment, environment
+from cnncli.files import replace_file
 from cnncli.model import BATCH, Model
+from cnncli.parts import Parts
 from cnncli.progress import Progress
-from cnncli.runs import BEST, LAST, RunFolder
+from cnncli.runs import BEST, LAST, SKIPPED, RunFolder
 from cnncli.spec import Interval, resolved
 from cnncli.training import EpochReport, StepReport
 
@@ -64,6 +70,8 @@ class Session:
         run.restore_logs(self.trainer.progress.history)
         run.write_config(yamlio.dump(resolved(experiment.spec)))
         run.write_env(environment(experiment.network.threads))
+        self._skipped = 0
+        self.tell_skipped()
         self._saved_at = self._epoch_began = time.monotonic()
         self._epoch_images = 0
         self.images, self.seconds = 0, 0.0
@@ -103,6 +111,17 @@ class Session:
             raise Diverged(f"{error}; {self.run.path} keeps {' and '.join(kept) or 'no checkpoint'}") from None
         self.seconds = time.monotonic() - began
 
+    def tell_skipped(self) -> None:
+        """List the images that were left out, where there are more than before."""
+        skipped = self.experiment.parts.skipped
+        if len(skipped) > self._skipped:
+            self._skipped = len(skipped)
+            replace_file(self.run.path / SKIPPED, [_table(skipped)])
+            counts = Counter(part for part, _ in skipped)
+            text = ", ".join(f"{count:,} of {part}" for part, count in counts.items())
+            self._warn(f"images left out that cannot be read: {text}; see {self.run.path / SKIPPED}")
+            self.run.log(f"images left out that cannot be read: {text}; see {SKIPPED}")
+
     def poll(self) -> None:
         """Raise Interrupted if it is time to stop."""
         if reason := self._why_stop():
@@ -139,6 +158,15 @@ class Session:
     def _save(self, best: bool) -> None:
         self.run.save_checkpoint(self.experiment.arrays(), self.experiment.meta(), best)
         self._saved, self._saved_at = self._position, time.monotonic()
+
+
+def _table(skipped: Sequence[tuple[str, Skipped]]) -> bytes:
+    """The images that were left out as CSV."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["part", "path", "label", "reason"])
+    rows.writerows([part, image.name, image.label, image.reason] for part, image in skipped)
+    return text.getvalue().encode(errors="surrogateescape")
 
 
 def _step_due(every: Interval, step: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnncli import monitor, random
+from cnncli import monitor
 from cnncli.augmenter import Augmenter
 from cnncli.averaging import MovingAverage
 from cnncli.clipping import Clipping
@@ -23,6 +23,7 @@ from cnncli.optimizers.base import Optimizer, Update
 from cnncli.preprocessing import Preprocessing
 from cnncli.progress import Progress, why_finished
 from cnncli.registry import suggest
+from cnncli.sampling import Sampler
 from cnncli.schedules.base import Schedule
 from cnncli.sections import Group, TrainSpec
 from cnncli.workspace import Segments, aligned
@@ -60,6 +61,10 @@ class Trainer:
     settings : TrainSpec
     augmenter : Augmenter, optional
         Of the images in `train`.
+    sampler : Sampler, optional
+        Of the images in `train`; shows each once per epoch by default.
+    class_weights : ndarray, optional
+        Factor on the losses of each class's images.
 
     Attributes
     ----------
@@ -82,10 +87,14 @@ class Trainer:
         validation: Images | None,
         settings: TrainSpec,
         augmenter: Augmenter | None = None,
+        sampler: Sampler | None = None,
+        class_weights: np.ndarray | None = None,
     ) -> None:
         self.network, self.optimizer, self.schedule, self.preprocessing = network, optimizer, schedule, preprocessing
         self.train, self.validation, self.settings, self.epochs = train, validation, settings, settings.epochs
         self.loader = Loader(network, preprocessing, train.images, augmenter)
+        self._sampler = sampler or Sampler(train.labels, settings.seed)
+        self._class_weights = class_weights
         self.progress = Progress()
         segments = network.segments
         rates, decays = _factors(settings.groups, segments)
@@ -152,7 +161,7 @@ class Trainer:
             self._average.start()
         with closing(self.loader):
             while not self.why_finished():
-                order = random.permutation(self.settings.seed, random.SHUFFLE, progress.epoch, len(self.train))
+                order = self._sampler.order(progress.epoch)
                 while progress.batch < self.steps:
                     yield self._step(order)
                 yield self._finish_epoch(poll)
@@ -182,9 +191,8 @@ class Trainer:
     def _batch(self, order: np.ndarray, first: int, number: int) -> float:
         """The gradients of one batch, number so-and-so of its step; returns the sum of its losses."""
         network, progress = self.network, self.progress
-        indices = order[first : first + network.batch_size]
         self.loader.fill(progress.epoch, order, first)
-        network.set_targets(self.train.labels[indices])
+        self._set_targets(order[first : first + network.batch_size] % len(self.train), first)
         network.forward(training=True, step=progress.step * self.settings.accumulate + number)
         loss = network.mean_loss()
         if not math.isfinite(loss):
@@ -196,6 +204,20 @@ class Trainer:
         progress.hits += network.hits()
         progress.loss_sum += loss * network.n
         return loss * network.n
+
+    def _set_targets(self, indices: np.ndarray, first: int) -> None:
+        """Tell the network the classes of the batch that begins at place `first` of the epoch's order."""
+        labels = self.train.labels[indices]
+        if self._class_weights is None and not self.loader.mixes:
+            self.network.set_targets(labels)
+            return
+        shares = np.zeros((len(labels), len(self.train.classes)))
+        shares[np.arange(len(labels)), labels] = 1
+        self.loader.mix_targets(first, shares)
+        shown = shares.argmax(axis=1)  # what is shown most counts as the class
+        if self._class_weights is not None:
+            shares *= self._class_weights
+        self.network.set_targets(shown, shares)
 
     def _add_gradient(self, number: int, images: int) -> None:
         """Add a batch's gradient to that of its step, whose loss is that of all its images together."""

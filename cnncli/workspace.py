@@ -127,3 +127,11 @@ class Segments:
             count = int(np.prod(param.shape, dtype=np.int64))
             found[name] = vector[start : start + count].reshape(param.shape)
         return found
+
+
+def put_rows(rows: np.ndarray, maps: np.ndarray) -> None:
+    """Rows of numbers, one per image, into maps [block, channel, 1, 1, lane]; 0 into the lanes that are left over."""
+    blocks, channels, lanes = maps.shape[0], maps.shape[1], maps.shape[4]
+    full = np.zeros((blocks * lanes, channels), maps.dtype)
+    full[: len(rows)] = rows
+    maps[:, :, 0, 0] = full.reshape(blocks, lanes, channels).swapaxes(1, 2)

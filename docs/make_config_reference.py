@@ -12,7 +12,7 @@ from pathlib import Path
 from cnncli import registry
 from cnncli.describe import describe
 from cnncli.schema import config_schema
-from cnncli.sections import Clip, DataSpec, EarlyStopping, Group, Image, Normalize, TrainSpec
+from cnncli.sections import Clip, DataSpec, EarlyStopping, Fold, Group, Image, Normalize, TrainSpec
 
 HEAD = """# Config reference
 
@@ -49,15 +49,18 @@ are. A list such as `augment: [{shift: 2}, {rotate: 10}, {scale: 0.1}]`: an entr
 that of the first option, `NAME: {options}`, or, where no option is required, `NAME`. `cnn show augment CONFIG` draws
 what comes of it.
 
-The order of the changes is: geometry (`shift`, `crop`, `rotate`, `scale`, `shear`, `flip`, in the order of the list,
-as one map and one bilinear interpolation), light (`brightness`, `contrast`), `noise`, `cutout`. All of them work before
-`data.normalize`, on pixels from 0 (black) to 1 (white). Where a moved image does not reach, `data.fill` says what is
-seen: by default, `auto`, the median of the outermost rows and columns of all training images (black for white digits on
-black, white for ink on paper; a colour for each channel), so that the frame does not show. `edge` repeats the nearest
-pixel, which suits photographs (and leaves the holes of `cutout` to `auto`); a number gives a shade.
+The order of the changes is: `colour`; geometry (`shift`, `crop`, `rotate`, `scale`, `shear`, `flip`, in the order of
+the list, as one map, with `elastic` in one bilinear interpolation); `blur`; light (`brightness`, `contrast`);
+`noise`; `cutout`; `mixup` and `cutmix`. All of them work before `data.normalize`, on pixels from 0 (black) to 1
+(white). Where a moved image does not reach, `data.fill` says what is seen: by default, `auto`, the median of the
+outermost rows and columns of all training images (black for white digits on black, white for ink on paper; a colour
+for each channel), so that the frame does not show. `edge` repeats the nearest pixel, which suits photographs (and
+leaves the holes of `cutout` to `auto`); a number gives a shade.
 
 What happens to an image depends on `train.seed`, the epoch and its place in the training set only: not on threads,
-batches, or whether the run was resumed.
+batches, or whether the run was resumed. `mixup` and `cutmix` mix each image with another one of its batch. Its loss
+is then that of both classes, each by its share, whatever the loss is; in `train_accuracy` it counts as of the class
+that it shows most of. Validation and test are as ever.
 """
 
 
@@ -87,7 +90,12 @@ def _cell(text: object) -> str:
 def reference() -> str:
     """The whole page."""
     parts = [HEAD, "## data\n", section("data", DataSpec), section("data.image", Image)]
-    parts += [section("data.normalize", Normalize), "## train\n", section("train", TrainSpec)]
+    parts += [
+        section("data.normalize", Normalize),
+        section("data.fold", Fold),
+        "## train\n",
+        section("train", TrainSpec),
+    ]
     parts += [section(f"train.{name}", cls) for name, cls in TRAIN.items()]
     parts.append(AUGMENT)
     parts += [section(name, registry.get("augmentations", name)) for name in registry.names("augmentations")]

@@ -52,10 +52,10 @@ RUNS: dict[str, dict[str, Any]] = {
         "schedule": "one_cycle",
         "train": {"clip": {"norm": 0.5}, "freeze": ["conv*"], "groups": [{"match": "*.bias", "lr_factor": 2}]},
     },
-    "adamw, early stopping, augmentation": {
-        "data": {"augment": AUGMENT},
+    "adamw, early stopping, augmentation, mixed images, balanced classes": {
+        "data": {"augment": [*AUGMENT, {"elastic": 5}, {"mixup": 0.4}, "cutmix"], "sample": "balanced"},
         "optimizer": {"adamw": {"lr": 0.01}},
-        "train": STALLED,
+        "train": {**STALLED, "class_weights": "balanced"},
     },
     "adamw, accumulated, moving average, plateau": {
         "model": NORMED,

@@ -144,3 +144,111 @@ def squared_error_backward(const real[:, :, :, :, :] z, const int32_t[::1] targe
                                                                 - (high if target[image] == c else low)))
                     else:
                         dz[b, c, 0, 0, l] = 0
+
+
+# Targets that are shared between classes: the loss is the sum over classes of their share times the loss of that class.
+
+
+def softmax_cross_entropy_shared(const real[:, :, :, :, :] z, const real[:, :, :, :, :] y,
+                                 const real[:, :, :, :, :] shares, double[::1] losses, double smoothing, int n,
+                                 int blocks):
+    """losses = -sum_c t log y with t = (1 - smoothing) shares + smoothing mean shares. z, y = softmax(z), shares: IN;
+    losses: OUT."""
+    cdef int classes = z.shape[1], lanes = z.shape[4], b, c, l, image, best
+    cdef double share, total, weighted, sum_z
+    for b in range(blocks):
+        for l in range(lanes):
+            image, best = b * lanes + l, 0
+            total = weighted = sum_z = 0
+            if image < n:
+                for c in range(classes):
+                    share = shares[b, c, 0, 0, l]
+                    total += share
+                    weighted += share * z[b, c, 0, 0, l]
+                    sum_z += z[b, c, 0, 0, l]
+                    if z[b, c, 0, 0, l] > z[b, best, 0, 0, l]:
+                        best = c
+                weighted = (1 - smoothing) * weighted + smoothing * total * sum_z / classes
+                total *= z[b, best, 0, 0, l] - log(y[b, best, 0, 0, l])
+            losses[image] = total - weighted
+
+
+def softmax_cross_entropy_shared_backward(const real[:, :, :, :, :] y, const real[:, :, :, :, :] shares,
+                                          real[:, :, :, :, :] dz, double smoothing, double scale, int n, int blocks):
+    """dz = (y sum t - t) * scale, t as before. y, shares: IN; dz: OUT."""
+    cdef int classes = y.shape[1], lanes = y.shape[4], b, c, l
+    cdef double[32] total
+    for b in range(blocks):
+        for l in range(lanes):
+            total[l] = 0
+        for c in range(classes):
+            for l in range(lanes):
+                total[l] += shares[b, c, 0, 0, l]
+        for c in range(classes):
+            for l in range(lanes):
+                dz[b, c, 0, 0, l] = 0 if b * lanes + l >= n else <real>(scale * (
+                    total[l] * (y[b, c, 0, 0, l] - smoothing / classes) - (1 - smoothing) * shares[b, c, 0, 0, l]))
+
+
+def cross_entropy_shared(const real[:, :, :, :, :] y, const real[:, :, :, :, :] shares, double[::1] losses,
+                         double smallest, int n, int blocks):
+    """losses = -sum_c shares log max(y, smallest), NaN where any output is not finite. y, shares: IN; losses: OUT."""
+    cdef int classes = y.shape[1], lanes = y.shape[4], b, c, l, image
+    cdef double p, total
+    for b in range(blocks):
+        for l in range(lanes):
+            image, total = b * lanes + l, 0
+            if image < n:
+                for c in range(classes):
+                    p = y[b, c, 0, 0, l]
+                    total += 0 * p - shares[b, c, 0, 0, l] * log(smallest if p < smallest else p)
+            losses[image] = total
+
+
+def cross_entropy_shared_backward(const real[:, :, :, :, :] y, const real[:, :, :, :, :] shares,
+                                  real[:, :, :, :, :] dy, double smallest, double scale, int n, int blocks):
+    """dy = -scale * shares / max(y, smallest). y, shares: IN; dy: OUT."""
+    cdef int classes = y.shape[1], lanes = y.shape[4], b, c, l
+    cdef double p
+    for b in range(blocks):
+        for c in range(classes):
+            for l in range(lanes):
+                p = y[b, c, 0, 0, l]
+                dy[b, c, 0, 0, l] = (<real>(-scale * shares[b, c, 0, 0, l] / (smallest if p < smallest else p))
+                                     if b * lanes + l < n else 0)
+
+
+def squared_error_shared(const real[:, :, :, :, :] z, const real[:, :, :, :, :] shares, double low, double high,
+                         double factor, double[::1] losses, int n, int blocks):
+    """losses = factor * sum_c (shares (z - high)^2 + (sum shares - shares) (z - low)^2). z, shares: IN; losses: OUT."""
+    cdef int classes = z.shape[1], lanes = z.shape[4], b, c, l, image
+    cdef double on, off, all_on, all_off, rest
+    for b in range(blocks):
+        for l in range(lanes):
+            image = b * lanes + l
+            all_on = all_off = rest = 0
+            if image < n:
+                for c in range(classes):
+                    rest += shares[b, c, 0, 0, l]
+                for c in range(classes):
+                    on, off = z[b, c, 0, 0, l] - high, z[b, c, 0, 0, l] - low
+                    all_on += shares[b, c, 0, 0, l] * on * on
+                    all_off += (rest - shares[b, c, 0, 0, l]) * off * off
+            losses[image] = factor * (all_on + all_off)
+
+
+def squared_error_shared_backward(const real[:, :, :, :, :] z, const real[:, :, :, :, :] shares,
+                                  real[:, :, :, :, :] dz, double low, double high, double scale, int n, int blocks):
+    """dz = 2 * scale * (shares (z - high) + (sum shares - shares) (z - low)). z, shares: IN; dz: OUT."""
+    cdef int classes = z.shape[1], lanes = z.shape[4], b, c, l
+    cdef double[32] total
+    for b in range(blocks):
+        for l in range(lanes):
+            total[l] = 0
+        for c in range(classes):
+            for l in range(lanes):
+                total[l] += shares[b, c, 0, 0, l]
+        for c in range(classes):
+            for l in range(lanes):
+                dz[b, c, 0, 0, l] = 0 if b * lanes + l >= n else <real>(2 * scale * (
+                    total[l] * (z[b, c, 0, 0, l] - low) - shares[b, c, 0, 0, l] * (high - low)))

@@ -10,9 +10,28 @@ import numpy as np
 from cnncli import registry
 from cnncli.fields import Path, Problem, from_mapping, options, show, to_mapping
 
+MAX_SIGMA = 16  # of Gaussians, in pixels; the kernel has room for four times as much on each side
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """What each image gets of a partner.
+
+    Attributes
+    ----------
+    own : ndarray of float64, shape (images,)
+        Its own share, at least 1/2; the partner has the rest.
+    boxes : ndarray of int, shape (images, 4), optional
+        Where the partner is seen: first row, the row behind the last, columns likewise. Without them it is seen
+        everywhere, by its share.
+    """
+
+    own: np.ndarray
+    boxes: np.ndarray | None = None
+
 
 class Changes:
-    """What is done to each of some images: first geometry, then light, then noise, then holes.
+    """What is done to each of some images: colour, geometry, blur, light, noise, holes, and mixing, in this order.
 
     Parameters
     ----------
@@ -23,21 +42,32 @@ class Changes:
     ----------
     matrix, shift : ndarray of float64, shapes (2, 2, images) and (2, images)
         A point p, (row, column) from the middle of the frame, moves to ``matrix @ p + shift``.
+    colour : ndarray of float64, shape (images, 3, 3), or None
+        What (red, green, blue) are multiplied by.
+    elastic : list of (float, float)
+        Strength and width of random fields by which points move besides.
+    blur : ndarray of float64, shape (images,)
+        Standard deviation of a Gaussian, in pixels.
     gain, offset : ndarray of float64, shape (images,)
         Each channel becomes ``mean + gain * (channel - mean) + offset``, in 0..1.
     noise : float
         Standard deviation of what is added to each pixel.
     holes : list of ndarray of int32, shape (images, 4)
         First row, the row behind the last, first column, the column behind the last.
+    mixes : list of Mix
     """
 
     def __init__(self, count: int, size: tuple[int, int]) -> None:
         self.size = size
         self.matrix = np.repeat(np.eye(2)[..., np.newaxis], count, axis=2)
         self.shift = np.zeros((2, count))
+        self.colour: np.ndarray | None = None
+        self.elastic: list[tuple[float, float]] = []
+        self.blur = np.zeros(count)
         self.gain, self.offset = np.ones(count), np.zeros(count)
         self.noise = 0.0
         self.holes: list[np.ndarray] = []
+        self.mixes: list[Mix] = []
 
     def transform(self, a: Any, b: Any, c: Any, d: Any) -> None:
         """After what was done before, move p to ``[[a, b], [c, d]] @ p``; each a number, or one per image."""
@@ -45,6 +75,10 @@ class Changes:
         self.matrix = np.array([[a * e + b * g, a * f + b * h], [c * e + d * g, c * f + d * h]])
         row, column = self.shift
         self.shift = np.array([a * row + b * column, c * row + d * column])
+
+    def change_colour(self, matrices: np.ndarray) -> None:
+        """After what was done before, multiply colours by a matrix per image, (images, 3, 3)."""
+        self.colour = matrices if self.colour is None else matrices @ self.colour
 
     def inverse(self) -> np.ndarray:
         """Where a pixel (row, column, 1) of the result comes from: float32, shape (images, 2, 3)."""
@@ -68,10 +102,13 @@ class Augmentation:
     ----------
     draws : int
         Random numbers that it wants for an image.
+    only_colour : bool
+        Whether grey images cannot be changed so.
     """
 
     accepts: ClassVar[str] = "augmentations such as {shift: 2}"
     draws: ClassVar[int] = 1
+    only_colour: ClassVar[bool] = False
 
     def apply(self, u: np.ndarray, changes: Changes) -> None:
         """Add to the changes of all images; u, (draws, images), is uniform in (0, 1)."""

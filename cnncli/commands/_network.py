@@ -19,8 +19,8 @@ def graph_of(config: str, overrides: Sequence[str]) -> Graph:
 
 def graph_of_spec(spec: RunSpec) -> Graph:
     """The network of a spec; size and classes come from the headers of its data where the config does not say them."""
-    from cnncli.experiment import Parts
     from cnncli.graph import Graph
+    from cnncli.parts import Parts
     from cnncli.spec import trace
 
     shape, classes = spec.data.in_shape, spec.data.class_count

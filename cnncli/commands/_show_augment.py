@@ -21,8 +21,9 @@ def command(config: str, overrides: tuple[str, ...], images: int, epochs: int, o
     import numpy as np
 
     from cnncli.errors import SpecError
-    from cnncli.experiment import Parts, augmenter
+    from cnncli.experiment import augmenter
     from cnncli.fields import plain, show
+    from cnncli.parts import Parts
     from cnncli.pictures import epochs_section
     from cnncli.spec import load
 

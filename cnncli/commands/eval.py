@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnncli.commands import _options
-from cnncli.commands._console import csv_row, json_number, loss_text, percent, result, result_json, table
+from cnncli.commands import _decoding, _options
+from cnncli.commands._console import csv_row, json_number, loss_text, percent, result, result_json, table, warn
 
 if TYPE_CHECKING:
     from cnncli.datasets.base import Dataset, Images
@@ -31,6 +31,8 @@ PAIRS = 20  # confusions listed where it is not
 )
 @_options.batch_size(64, "Images computed at once; changes no result.")
 @_options.threads
+@_decoding.workers
+@_decoding.no_cache
 @_options.as_json
 def command(
     checkpoint: Path | None,
@@ -39,6 +41,8 @@ def command(
     rejects: bool,
     batch_size: int,
     threads: int | None,
+    workers: int | None,
+    no_cache: bool,
     as_json: bool,
 ) -> None:
     """Evaluate CHECKPOINT, a file or a run folder, on labelled images.
@@ -51,8 +55,10 @@ def command(
     from cnncli.rejection import reject
 
     model = load_model(checkpoint, threads)
-    part = part_to_test(model, data)
-    images = part.load(model.preprocessing.size, model.preprocessing.channels, model.classes)
+    part = part_to_test(model, data, _decoding.reading(model.threads, workers, no_cache))
+    images = model.preprocessing.load(part, model.classes)
+    for image in images.skipped:
+        warn(f"skipped: {image.reason}")
     found = evaluate(model.network(batch_size), model.preprocessing, images.images, images.labels)
     if predictions:
         from cnncli.commands._output import write_output

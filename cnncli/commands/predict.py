@@ -101,11 +101,10 @@ def _rows(model: Model, paths: Sequence[str]) -> Iterator[list[Row]]:
 
 
 def _decode(model: Model, path: str) -> np.ndarray:
-    from cnncli.datasets._images import MAX_BYTES, decode_image
+    from cnncli.datasets._images import MAX_BYTES
 
-    prepared = model.preprocessing
     source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else path
-    return decode_image(source, prepared.size, prepared.channels, name=path)
+    return model.preprocessing.decode(source, name=path)
 
 
 def _without_path(message: str, path: str) -> str:

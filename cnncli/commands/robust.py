@@ -96,8 +96,7 @@ def _load(checkpoints: Sequence[Path], data: Path | None, threads: int | None) -
     if len(set(names)) < len(names):
         raise click.UsageError("the same checkpoint is named twice")
     return [
-        (name, model, part.load(model.preprocessing.size, model.preprocessing.channels, model.classes))
-        for name, model in zip(names, models, strict=True)
+        (name, model, model.preprocessing.load(part, model.classes)) for name, model in zip(names, models, strict=True)
     ]
 
 

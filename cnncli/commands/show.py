@@ -258,7 +258,7 @@ def _inputs(graph: Graph, model: Model | None, image: Path | None) -> tuple[np.n
         shape = (RANDOM_IMAGES, *graph.in_shape)
         grey = np.full((height, width, 1), 190, np.uint8)
         return grey, random.normal(0, random.stream("receptive-field"), int(np.prod(shape))).reshape(shape)
-    canvas = decode_image(image, (height, width), channels)
+    canvas = model.preprocessing.decode(image) if model else decode_image(image, (height, width), channels)
     if model:
         return canvas, preprocessed(model, canvas)
     mean, deviation = canvas.mean(axis=(0, 1)), canvas.std(axis=(0, 1)) + 1

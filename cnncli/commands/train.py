@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -12,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnncli.commands import _options
-from cnncli.commands._console import note, percent, result, result_json, warn
+from cnncli.commands import _decoding, _options
+from cnncli.commands._console import note, percent, result, result_json, table, warn
 
 if TYPE_CHECKING:
     from cnncli.evaluation import Evaluation
+    from cnncli.parts import Parts
+    from cnncli.preprocessing import Preprocessing
     from cnncli.progress import Progress
     from cnncli.session import Session
     from cnncli.spec import RunSpec
+    from cnncli.transfer import Transfer
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
@@ -43,7 +47,12 @@ class Duration(click.ParamType):
 @_options.overrides
 @_options.file_path("--run", "folder", metavar="DIR", help="The run folder; by default runs/NAME, from CONFIG's name.")
 @click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint; start where there is none.")
+@_options.file_path("--from", "source", metavar="CHECKPOINT", help="Start from the weights of a checkpoint or run.")
+@click.option("--fresh", multiple=True, metavar="LAYER", help="With --from: draw this layer anew (name or pattern).")
+@click.option("--partial", is_flag=True, help="With --from: take over whatever fits.")
 @_options.threads
+@_decoding.workers
+@_decoding.no_cache
 @click.option("--max-time", type=Duration(), metavar="TIME", help="Save and stop after this time, such as 3h55m.")
 @_options.as_json
 def command(
@@ -51,7 +60,12 @@ def command(
     overrides: tuple[str, ...],
     folder: Path | None,
     resume: bool,
+    source: Path | None,
+    fresh: tuple[str, ...],
+    partial: bool,
     threads: int | None,
+    workers: int | None,
+    no_cache: bool,
     max_time: float | None,
     as_json: bool,
 ) -> None:
@@ -60,20 +74,35 @@ def command(
     KEY=VALUE changes an entry of the config, for example train.epochs=3 or optimizer.sgd.lr=0.1. Weights, logs and the
     config go to a run folder. On SIGTERM, SIGUSR1 or Ctrl-C the state is saved and the exit code is 75: run the same
     command with --resume to go on.
+
+    --from takes over the weights of a trained network by name. All must fit, but for those of the last layer where the
+    classes are others: it starts anew.
     """
     began = time.monotonic()
     from cnncli import runtime
     from cnncli.errors import Interrupted
     from cnncli.experiment import Experiment
+    from cnncli.model import Model
     from cnncli.progress import Progress, why_finished
     from cnncli.runs import RunFolder, newest_run
     from cnncli.session import Session
     from cnncli.signals import StopRequest
     from cnncli.spec import load
+    from cnncli.transfer import Start, as_begun
 
+    if source is None and (fresh or partial):
+        raise click.UsageError(f"{'--fresh' if fresh else '--partial'} needs --from CHECKPOINT")
     spec = load(config, overrides)
     name = Path(config).stem
-    workers = runtime.threads(threads)
+    granted = runtime.threads(threads)
+    reading = _decoding.reading(granted, spec.train.workers if workers is None else workers, no_cache)
+
+    def start() -> Start | None:
+        return None if source is None else Start(Model.load(source, granted), fresh, partial)
+
+    def experiment_of(spec: RunSpec, start: Start | None = None) -> Experiment:
+        return Experiment(spec, granted, start=start, reading=reading, found=_tell_data)
+
     if resume and folder is None:
         folder = newest_run(name)
     with ExitStack() as held:
@@ -85,11 +114,12 @@ def command(
                 warn(f"{problem}; going on from an earlier checkpoint")
             progress = Progress(**stored.meta["progress"]) if stored else Progress()
             if stored and (reason := why_finished(spec.train, progress)):
-                _tell_finished(spec, run.path, progress, reason, workers, as_json)
+                _tell_finished(spec, run.path, progress, reason, granted, as_json)
                 return
-            experiment = Experiment(spec, workers)
+            # where there is a checkpoint, its own weights, whatever it once started from
+            experiment = experiment_of(as_begun(spec, stored)) if stored else experiment_of(spec, start())
         else:
-            experiment = Experiment(spec, workers)  # before there is a folder: data that cannot be used leave none
+            experiment = experiment_of(spec, start())  # before there is a folder: bad data leave none
             run = held.enter_context(RunFolder.claim(name, folder, warn))
         stop = held.enter_context(StopRequest())
 
@@ -100,6 +130,8 @@ def command(
             return "stopped by --max-time" if timed_out else None
 
         session = Session(experiment, run, stored, why_stop, warn)
+        if experiment.transfer:
+            run.log(_tell_transfer(experiment.transfer, experiment.preprocessing))
         note(_opening(session, resumed=stored is not None))
         try:
             _train(session)
@@ -107,6 +139,30 @@ def command(
         except Interrupted as reason:
             note(f"{reason}\ngo on with: {_same_command(config, overrides, run.path, threads)}")
             raise click.exceptions.Exit(reason.exit_code) from None
+
+
+def _tell_data(parts: Parts) -> None:
+    note(f"{parts.train.path}: {parts.text}")
+
+
+def _tell_transfer(transfer: Transfer, preprocessing: Preprocessing) -> str:
+    """Say what is taken over and what is not; returns it without the table."""
+    from cnncli.transfer import FATES, shape_text
+
+    rows = [
+        (t.name, f"{t.fate}: {t.reason}" if t.reason else t.fate, shape_text(t.here), shape_text(t.there))
+        for t in transfer.tensors
+    ]
+    note(table(("tensor", "", "here", "there"), rows, left=2))
+    counts = Counter(tensor.fate for tensor in transfer.tensors)
+    line = f"from {transfer.trained.path}: {', '.join(f'{counts[fate]} {fate}' for fate in FATES)}"
+    known, now = transfer.trained.preprocessing, preprocessing
+    if (known.mean, known.std) == (now.mean, now.std):
+        line += "; pixels are normalised as there"
+    elif known.channels == now.channels:
+        warn(f"the config normalises pixels in another way than {transfer.trained.path} was trained with")
+    note(line)
+    return line
 
 
 def _opening(session: Session, resumed: bool) -> str:
@@ -145,6 +201,7 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
 
     progress, run = session.trainer.progress, session.run.path
     test = evaluate_best(session.experiment.parts, run / BEST, session.trainer.network.threads, session.poll)
+    session.tell_skipped()
     seconds = time.monotonic() - began
     line = f"{_text(progress, test)}, {seconds:.1f} s, {run}"
     session.run.log(line)
@@ -157,7 +214,7 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
 
 def _tell_finished(spec: RunSpec, run: Path, progress: Progress, reason: str, threads: int, as_json: bool) -> None:
     """What there is to say about a run that needs no training any more; without --json no data are needed for it."""
-    from cnncli.experiment import Parts
+    from cnncli.parts import Parts
     from cnncli.runs import BEST
     from cnncli.session import evaluate_best, outcome
 

@@ -7,7 +7,7 @@ PNG, JPEG, BMP, GIF, WebP and PPM/PGM/PBM are read; an animation gives its first
 3. palettes become colours; an alpha channel is composited on black;
 4. grey stays grey (1 channel), anything else becomes RGB (3 channels); grey of 16 bits stays 16 bits;
 5. where asked, to another number of channels: RGB to grey as ITU-R 601 has it, grey to RGB by repetition;
-6. where asked, to another size: bilinear with antialiasing, stretched to fit, and only if the size differs.
+6. where asked, to another size, as `cnncli.datasets._fit` has it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import PIL.WebPImagePlugin  # noqa: F401  the only format that Pillow would otherwise load all its plugins for
 from PIL import Image, UnidentifiedImageError
 
 from cnncli.datasets._files import failure, open_regular, shown
+from cnncli.datasets._fit import Mode, Size, fit
 from cnncli.errors import CnnError, DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
@@ -34,12 +36,9 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 64_000_000
 
-Size = tuple[int, int]  # (height, width)
-
 # For the whole process on purpose: a plugin may allocate its canvas before the caller can look at the size.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
-_BILINEAR = Image.Resampling.BILINEAR
 _GREY = ("1", "L", "LA", "La")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _ORIENTATION = 0x0112
@@ -55,7 +54,11 @@ _UPRIGHT = {
 
 
 def decode_image(
-    source: str | Path | bytes, size: Size | None = None, channels: int | None = None, name: str | None = None
+    source: str | Path | bytes,
+    size: Size | None = None,
+    channels: int | None = None,
+    name: str | None = None,
+    mode: Mode = "resize",
 ) -> np.ndarray:
     """Decode one image; the module's docstring lists the steps.
 
@@ -69,6 +72,8 @@ def decode_image(
         Grey or RGB; the image's own number otherwise.
     name : str, optional
         What error messages call the image; the path otherwise.
+    mode : {"resize", "crop", "pad", "letterbox"}
+        How an image of another size is brought to `size`.
 
     Returns
     -------
@@ -86,36 +91,46 @@ def decode_image(
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
         pixels = _pixels(image if turn is None else image.transpose(turn), grey)
-    return fit(pixels, size, channels)
+    return fit(pixels, size, channels, mode)
 
 
-def probe_image(path: str | Path) -> tuple[Size, int]:
+def probe_image(source: str | Path | bytes, name: str | None = None) -> tuple[Size, int]:
     """Size (after rotation) and number of channels that `decode_image` will give, from the file's header."""
-    with _opened(path) as image:
+    with _opened(source, name) as image:
         width, height = image.size
         lying = _orientation(image) in (5, 6, 7, 8)
         return (width, height) if lying else (height, width), 1 if _is_grey(image) else 3
 
 
-def fit(image: np.ndarray, size: Size | None, channels: int | None) -> np.ndarray:
-    """An image of shape (height, width, channels) in another number of channels and another size, where they differ."""
-    found = image.shape[2]
-    if channels is not None and channels != found:
-        if {channels, found} != {1, 3}:
-            raise DataError(f"{found} channels cannot be turned into {channels}; only 3 into 1 and 1 into 3")
-        image = _to_grey(image) if channels == 1 else np.repeat(image, 3, axis=2)
-    return image if size is None or tuple(size) == image.shape[:2] else _resize(image, size)
+class _OwnWarnings:
+    """Pillow's warnings are ignored while images are read, but the one about bombs is an error.
+
+    The filters of `warnings` belong to the whole process: the first thread that reads sets them, and the last one
+    that does puts the old ones back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._before.__exit__(None, None, None)
 
 
-def fit_all(images: np.ndarray, size: Size | None, channels: int | None) -> np.ndarray:
-    """`fit` for every image of an array of shape (images, height, width, channels); the result is C-contiguous."""
-    shape = (*(size or images.shape[1:3]), channels or images.shape[3])
-    if shape == images.shape[1:]:
-        return np.ascontiguousarray(images)
-    out = np.empty((len(images), *shape), images.dtype)
-    for image, fitted in zip(images, out, strict=True):
-        fitted[...] = fit(image, size, channels)
-    return out
+_own_warnings = _OwnWarnings()
 
 
 @contextmanager
@@ -125,11 +140,9 @@ def _opened(source: str | Path | bytes, name: str | None = None) -> Iterator[Ima
     label = shown(name or path)
     try:
         with (
-            warnings.catch_warnings(),
+            _own_warnings(),
             BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stream,
         ):
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             if (length := stream.seek(0, os.SEEK_END)) > MAX_BYTES:
                 raise DataError(f"{label}: {length} bytes, more than the {MAX_BYTES} allowed for one image")
             stream.seek(0)
@@ -198,24 +211,3 @@ def _pixels(image: Image.Image, grey: bool) -> np.ndarray:
         image = Image.alpha_composite(black, image.convert("RGBA"))
     pixels = np.array(image.convert("L" if grey else "RGB"))
     return pixels[:, :, np.newaxis] if grey else pixels
-
-
-def _to_grey(image: np.ndarray) -> np.ndarray:
-    """ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, in the 16-bit fixed point of Pillow's own conversion."""
-    floating = image.dtype == np.float32
-    red, green, blue = np.moveaxis(image if floating else image.astype(np.uint32), 2, 0)
-    if floating:
-        return (np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue)[:, :, np.newaxis]
-    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(image.dtype)[:, :, np.newaxis]
-
-
-def _resize(image: np.ndarray, size: Size) -> np.ndarray:
-    planes = np.moveaxis(image, 2, 0)
-    # Pillow resamples planes of 8 bits and of floats; 16 bits fit a float exactly
-    work = planes if image.dtype == np.uint8 else planes.astype(np.float32)
-    resized = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(size[::-1], _BILINEAR, reducing_gap=2.0))
-        for plane in work
-    ]
-    out = np.stack(resized, axis=2)
-    return np.clip(np.rint(out), 0, 65535).astype(np.uint16) if image.dtype == np.uint16 else out

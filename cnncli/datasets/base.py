@@ -8,16 +8,21 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from cnncli import registry
+from cnncli.datasets._decoded import Images, Skipped
 from cnncli.datasets._files import failure, listing, shown
 from cnncli.datasets._names import Names
+from cnncli.datasets._reading import Reading
 from cnncli.errors import DataError, MissingError
+
+if TYPE_CHECKING:
+    from cnncli.datasets._fit import Mode
 
 # what a part is called in names of folders, files and arrays
 PARTS = {
@@ -34,30 +39,6 @@ _ORDER = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
-    """Decoded images with their labels.
-
-    Attributes
-    ----------
-    images : ndarray of uint8, uint16 or float32, shape (images, height, width, channels), C-contiguous
-        Integers use their whole range (255 or 65535 is white), floats are in 0..1.
-    labels : ndarray of int32, shape (images,)
-        Positions in `classes`.
-    names : sequence of str
-        A path, or ``file[index]``, for each image.
-    classes : tuple of str
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    names: Sequence[str]
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True, eq=False)
 class Dataset(ABC):
     """One part of a data set, as far as it is known without decoding a pixel.
 
@@ -69,13 +50,15 @@ class Dataset(ABC):
         Names of the classes in the order of their labels; ``0``, ``1``, ... where labels are mere numbers.
     labels : ndarray of int32, shape (images,)
         Positions in `classes`.
+    reading : Reading
+        How images are decoded, and what becomes of those that cannot be.
     """
 
     path: Path
     classes: tuple[str, ...]
     labels: np.ndarray
+    reading: Reading = field(default=Reading(), kw_only=True)
 
-    numbered: ClassVar[bool] = False  # labels are numbers: names, where a config gives some, are given to them in order
     last_resort: ClassVar[bool] = False  # accepts so much that all other formats are asked first
 
     @classmethod
@@ -85,6 +68,11 @@ class Dataset(ABC):
 
         A set that is not divided is one part, called ``train`` if its name does not say otherwise.
         """
+
+    @property
+    def numbered(self) -> bool:
+        """Whether labels are numbers: names, where a config gives some, are given to them in order."""
+        return False
 
     @property
     @abstractmethod
@@ -102,11 +90,25 @@ class Dataset(ABC):
         """A path, or ``file[index]``, for each image."""
 
     @abstractmethod
-    def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
-        """Pixels of some images as `Images` has them, in the given size and channels or else their own."""
+    def read(
+        self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None, mode: Mode
+    ) -> tuple[np.ndarray, dict[int, str]]:
+        """Pixels of some images as `Images` has them, in the given size and channels or else their own.
+
+        Returns
+        -------
+        images : ndarray
+        problems : dict of int to str
+            What is wrong with those that cannot be read and are not among `images`, by their place in `indices`.
+        """
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def one_size(self) -> tuple[int, int]:
+        """The size of all images; DataError if they differ."""
+        assert self.size
+        return self.size
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
@@ -119,6 +121,7 @@ class Dataset(ABC):
         channels: int | None = None,
         classes: Sequence[str] | None = None,
         indices: np.ndarray | None = None,
+        mode: Mode = "resize",
     ) -> Images:
         """Decode images.
 
@@ -132,17 +135,27 @@ class Dataset(ABC):
             Labels become positions in these; those of the training set, for a test set. The set's own by default.
         indices : ndarray of int, optional
             Which images, in which order; all by default.
+        mode : {"resize", "crop", "pad", "letterbox"}
+            How images of another size are brought to `size`.
 
         Raises
         ------
         DataError
-            Unreadable images (all of them are named, up to 20), sizes that differ, a class that is not in `classes`.
+            Unreadable images (all of them are named, up to 20) that are not to be skipped, or more than may be; sizes
+            that differ, a class that is not in `classes`.
         """
         classes = self.classes if classes is None else tuple(classes)
         labels = self.labels_in(classes)
         indices = np.arange(len(self)) if indices is None else np.asarray(indices, dtype=np.int64)
-        images = self.read(indices, None if size is None else (size[0], size[1]), channels)
-        return Images(images, labels[indices], Names(self.names.__getitem__, indices), classes)
+        images, problems = self.read(indices, None if size is None else (size[0], size[1]), channels, mode)
+        skipped = tuple(
+            Skipped(self.names[int(indices[place])], classes[labels[indices[place]]], problems[place])
+            for place in sorted(problems)
+        )
+        if skipped:
+            self.reading.check(skipped, len(indices), shown(self.path))
+            indices = np.delete(indices, list(problems))
+        return Images(images, labels[indices], Names(self.names.__getitem__, indices), classes, skipped)
 
     def class_names(self, declared: int | Sequence[str] | None) -> tuple[str, ...]:
         """Names of the classes of a training set: its own, or what a config declares, once they agree.
@@ -202,7 +215,7 @@ class Source:
     ----------
     path : Path
     format : str
-        Name of the format: ``idx``, ``image_folder``, ``npz``.
+        Name of the format: ``idx``, ``image_folder``, ``npz``, ...
     parts : dict of str to Dataset
         Some of ``train``, ``validation``, ``test``; a set that is not divided is one part.
     """
@@ -244,11 +257,13 @@ class Source:
             around = type(self.train).find(self.path.parent) or {}
         except OSError as error:
             raise failure(error.filename or self.path.parent, error) from None
-        return around.get(name) if "train" in around and around["train"].path == self.train.path else None
+        if "train" not in around or around["train"].path != self.train.path or name not in around:
+            return None
+        return replace(around[name], reading=self.train.reading)
 
 
-def open_data(path: str | Path) -> Source:
-    """Find out which data set a path holds, from names and headers.
+def open_data(path: str | Path, reading: Reading | None = None) -> Source:
+    """Find out which data set a path holds, from names and headers; `reading` says how its images will be decoded.
 
     Raises
     ------
@@ -265,12 +280,16 @@ def open_data(path: str | Path) -> Source:
         path.stat()
         for name, format_ in sorted(formats.items(), key=lambda item: item[1].last_resort):
             if parts := format_.find(path):
-                return Source(path, name, {part: parts[part] for part in _ORDER if part in parts})
+                how = reading or Reading()
+                return Source(path, name, {part: replace(parts[part], reading=how) for part in _ORDER if part in parts})
         empty = path.is_dir() and not any(path.iterdir())
     except OSError as error:
         raise failure(error.filename or path, error) from None
     found = "an empty folder" if empty else "no data set is recognised here"
-    raise DataError(f"{shown(path)}: {found}; expected class folders of images, IDX files named as MNIST's, or .npz")
+    raise DataError(
+        f"{shown(path)}: {found}; expected class folders of images (or a .zip or .tar of them), a .csv list of "
+        "images, IDX files named as MNIST's, CIFAR's binary files, or .npz"
+    )
 
 
 def _few(names: Sequence[str]) -> str:

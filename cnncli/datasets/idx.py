@@ -27,7 +27,7 @@ import numpy as np
 
 from cnncli.datasets import _arrays
 from cnncli.datasets._files import DEFLATE_LIMIT, check_memory, failure, fill, open_regular, shown
-from cnncli.datasets._images import fit_all
+from cnncli.datasets._fit import Mode, fit_all
 from cnncli.datasets._names import Names
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import DataError, MissingError
@@ -55,8 +55,6 @@ class Idx(Dataset):
 
     stored: tuple[int, int, int, int] = field(kw_only=True)
 
-    numbered = True
-
     @classmethod
     def find(cls, path: Path) -> dict[str, Dataset] | None:
         if path.is_dir():
@@ -76,6 +74,10 @@ class Idx(Dataset):
         return {part: _open(path.parent, {**files, "images": path})}
 
     @property
+    def numbered(self) -> bool:
+        return True
+
+    @property
     def size(self) -> tuple[int, int]:
         return self.stored[1], self.stored[2]
 
@@ -87,7 +89,9 @@ class Idx(Dataset):
     def names(self) -> Sequence[str]:
         return Names(lambda index: f"{self.path}[{index}]", range(len(self)))
 
-    def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
+    def read(
+        self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None, mode: Mode
+    ) -> tuple[np.ndarray, dict[int, str]]:
         shape = (len(indices), *(size or self.size), channels or self.channels)
         check_memory(self.path, math.prod(shape))
         out = np.empty(shape, np.uint8)
@@ -97,9 +101,9 @@ class Idx(Dataset):
             begin, end = np.searchsorted(indices[order], (first, first + len(piece)))
             wanted = order[begin:end]
             images = piece.reshape(-1, *self.stored[1:])[indices[wanted] - first]
-            out[wanted] = fit_all(images, size, channels)
+            out[wanted] = fit_all(images, size, channels, mode)
             first += len(piece)
-        return out
+        return out, {}
 
 
 def _pairs(folder: Path) -> dict[tuple[str, str], dict[str, Path]]:

@@ -10,36 +10,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cnncli.datasets._files import check_memory, listing, natural_key, shown
-from cnncli.datasets._images import KINDS, SUFFIXES, decode_image, probe_image
-from cnncli.datasets.base import PARTS, Dataset
-from cnncli.errors import CnnError, DataError
-
-# to pass over these as if they were text files would lose images without a word
-_OTHER_IMAGES = {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".ico", ".svg", ".dng", ".exr"}
-# made by file managers and archivers
-_CLUTTER = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-_WORDS = {word: part for word, part in PARTS.items() if word != "t10k"}
+from cnncli.datasets._file_set import CLUTTER, FOLDERS, OTHER_IMAGES, Content, FileSet
+from cnncli.datasets._files import listing, natural_key, shown
+from cnncli.datasets._images import KINDS, SUFFIXES
+from cnncli.datasets.base import Dataset
+from cnncli.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
-class ImageFolder(Dataset):
-    """Class folders with image files.
-
-    Attributes
-    ----------
-    files : tuple of str
-        Path of each image, class after class.
-    """
-
-    files: tuple[str, ...] = field(kw_only=True)
+class ImageFolder(FileSet):
+    """Class folders with image files, class after class."""
 
     last_resort = True
 
@@ -52,7 +38,7 @@ class ImageFolder(Dataset):
             if any(_suffix(file) in SUFFIXES for file in files):
                 raise DataError(f"{shown(path)}: images, but no class folders; sub-folders are the classes")
             return None
-        named = {folder: _WORDS[folder.name.lower()] for folder in folders if folder.name.lower() in _WORDS}
+        named = {folder: FOLDERS[folder.name.lower()] for folder in folders if folder.name.lower() in FOLDERS}
         parts = {folder: part for folder, part in named.items() if _holds_classes(folder)}
         if not parts:
             if len(named) == len(folders):
@@ -67,75 +53,14 @@ class ImageFolder(Dataset):
             for folder, part in parts.items()
         }
 
-    @property
-    def size(self) -> tuple[int, int] | None:
-        sizes = self._headers[0]
-        return next(iter(sizes)) if len(sizes) == 1 else None
-
-    @property
-    def channels(self) -> int:
-        return self._headers[1]
-
-    @property
-    def names(self) -> Sequence[str]:
-        return self.files
-
-    def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
-        fixed = size or self._one_size()
-        channels = channels or self.channels
-        check_memory(self.path, len(indices) * fixed[0] * fixed[1] * channels)
-        images = np.empty((len(indices), *fixed, channels), np.uint8)
-        problems = []
-        for i, index in enumerate(indices):
-            try:
-                image = decode_image(self.files[index], size, channels)
-            except CnnError as error:
-                problems.append(str(error))
-                continue
-            if image.shape[:2] != fixed:
-                problems.append(f"{shown(self.files[index])}: {_by(image.shape[:2])}, its header says {_by(fixed)}")
-                continue
-            # one image of 16 bits makes all of them 16 bits; 255 * 257 = 65535
-            if image.dtype == np.uint16 and images.dtype == np.uint8:
-                images = images * np.uint16(257)
-            images[i] = image if image.dtype == images.dtype else image * np.uint16(257)
-        if problems:
-            raise DataError(listing(problems, "unreadable images"))
-        return images
-
-    @cached_property
-    def _headers(self) -> tuple[dict[tuple[int, int], list[str]], int]:
-        """Files by size, and the largest number of channels."""
-        sizes: dict[tuple[int, int], list[str]] = {}
-        most, problems = 1, []
-        for file in self.files:
-            try:
-                size, channels = probe_image(file)
-            except CnnError as error:
-                problems.append(str(error))
-                continue
-            sizes.setdefault(size, []).append(file)
-            most = max(most, channels)
-        if problems:
-            raise DataError(listing(problems, "unreadable images"))
-        return sizes, most
-
-    def _one_size(self) -> tuple[int, int]:
-        sizes = sorted(self._headers[0].items(), key=lambda item: -len(item[1]))
-        if len(sizes) > 1:
-            (usual, (first, *_)), (other, (second, *_)) = sizes[:2]
-            raise DataError(
-                f"{shown(self.path)}: sizes differ: {shown(first)} is {_by(usual)} (height x width), "
-                f"{shown(second)} is {_by(other)}; choose one to resize to, for example "
-                f"`data: {{image: {{size: [{usual[0]}, {usual[1]}]}}}}`"
-            )
-        return sizes[0][0]
+    def contents(self, indices: Sequence[int]) -> Iterator[tuple[int, Content]]:
+        return ((place, self.files[index]) for place, index in enumerate(indices))
 
 
 def _contents(folder: str | Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     """Sub-folders and files in natural order, without what is hidden, clutter, or a link back up to where we are."""
     with os.scandir(folder) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _CLUTTER]
+        visible = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in CLUTTER]
     visible.sort(key=lambda entry: natural_key(entry.name))
     here = Path(folder).resolve()
     folders = [
@@ -170,7 +95,7 @@ def _scan(root: Path, folders: list[os.DirEntry[str]], single_class: bool) -> Im
         inner, files = _contents(folder.path)
         images = [file.path for file in files if _suffix(file) in SUFFIXES]
         nested = [entry.name for entry in inner if not entry.is_symlink()]
-        unread = [file for file in files if _suffix(file) in _OTHER_IMAGES]
+        unread = [file for file in files if _suffix(file) in OTHER_IMAGES]
         if nested:
             problems.append(f"{shown(folder.path)}: a class folder with a folder in it, {shown(nested[0])}")
         elif unread:
@@ -186,7 +111,3 @@ def _scan(root: Path, folders: list[os.DirEntry[str]], single_class: bool) -> Im
         raise DataError(listing(problems, "faulty class folders"))
     labels = np.repeat(np.arange(len(found), dtype=np.int32), [len(images) for images in found.values()])
     return ImageFolder(root, tuple(found), labels, files=tuple(file for images in found.values() for file in images))
-
-
-def _by(size: Sequence[int]) -> str:
-    return f"{size[0]} x {size[1]}"

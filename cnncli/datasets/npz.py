@@ -19,7 +19,7 @@ import numpy as np
 
 from cnncli.datasets import _arrays
 from cnncli.datasets._files import DEFLATE_LIMIT, check_memory, failure, fill, open_regular, shown
-from cnncli.datasets._images import fit_all
+from cnncli.datasets._fit import Mode, fit_all
 from cnncli.datasets._names import Names
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import CnnError, DataError
@@ -47,8 +47,6 @@ class Npz(Dataset):
     key: str = field(kw_only=True)
     stored: tuple[int, int, int, int] = field(kw_only=True)
 
-    numbered = True
-
     @classmethod
     def find(cls, path: Path) -> dict[str, Dataset] | None:
         if not path.is_file():
@@ -56,14 +54,23 @@ class Npz(Dataset):
         with open_regular(path) as file:
             if file.read(4) != _ZIP:
                 return None
+        named = path.suffix.lower() == ".npz"
+        if not named and not zipfile.is_zipfile(path):
+            return None
         with _archive(path) as archive:
             keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            if not keys and not named:
+                return None  # an archive of something else
             pairs = _pairs(keys)
             lacking = [key for pair in pairs.values() for key in pair if key not in keys]
             if lacking or not pairs:
                 wanted = ", ".join(lacking) or "train_images and train_labels"
                 raise DataError(f"{shown(path)}: no array {wanted}; found: {shown(', '.join(keys)) or 'none'}")
             return {part: _open(path, archive, *pair) for part, pair in pairs.items()}
+
+    @property
+    def numbered(self) -> bool:
+        return True
 
     @property
     def size(self) -> tuple[int, int]:
@@ -77,7 +84,9 @@ class Npz(Dataset):
     def names(self) -> Sequence[str]:
         return Names(lambda index: f"{self.path}:{self.key}[{index}]", range(len(self)))
 
-    def read(self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
+    def read(
+        self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None, mode: Mode
+    ) -> tuple[np.ndarray, dict[int, str]]:
         with _archive(self.path) as archive:
             images = _read(self.path, archive, self.key).reshape(self.stored)[indices]
         if images.dtype.kind == "f":
@@ -93,7 +102,7 @@ class Npz(Dataset):
         wanted = (len(indices), *(size or self.size), channels or self.channels)
         check_memory(self.path, math.prod(wanted) * images.itemsize)
         native = np.float32 if images.dtype.kind == "f" else images.dtype.newbyteorder("=")
-        return fit_all(images.astype(native, copy=False), size, channels)
+        return fit_all(images.astype(native, copy=False), size, channels, mode), {}
 
 
 def _pairs(keys: list[str]) -> dict[str, tuple[str, str]]:

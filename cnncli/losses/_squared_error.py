@@ -20,11 +20,15 @@ class SquaredError(Loss):
 
     def forward(self, b: LossBuffers) -> None:
         b.kernels.elementwise.copy(b.x, b.y, b.blocks, 1)
-        if b.target is not None:
-            b.kernels.loss.squared_error(
-                b.x, b.target, *self.targets, self.factor(b.x.shape[1]), b.losses, b.n, b.blocks
-            )
+        factor = self.factor(b.x.shape[1])
+        if b.shares is not None:
+            b.kernels.loss.squared_error_shared(b.x, b.shares, *self.targets, factor, b.losses, b.n, b.blocks)
+        elif b.target is not None:
+            b.kernels.loss.squared_error(b.x, b.target, *self.targets, factor, b.losses, b.n, b.blocks)
 
     def backward(self, b: LossBuffers) -> None:
         scale = self.factor(b.x.shape[1]) * self.weight(b.n)
-        b.kernels.loss.squared_error_backward(b.x, b.target, b.dx, *self.targets, scale, b.n, b.blocks)
+        if b.shares is not None:
+            b.kernels.loss.squared_error_shared_backward(b.x, b.shares, b.dx, *self.targets, scale, b.n, b.blocks)
+        else:
+            b.kernels.loss.squared_error_backward(b.x, b.target, b.dx, *self.targets, scale, b.n, b.blocks)

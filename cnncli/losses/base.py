@@ -17,18 +17,22 @@ class LossBuffers:
     x, y, dx : ndarray
         The network's output, the scores made from it, and the gradient of the losses' weighted sum (see `weight`).
     target : ndarray of int32
+    shares : ndarray, shaped like x, or None
+        Where set, each image belongs to all classes by its shares: its loss is the sum over classes of the share times
+        the loss of that class. They need not add up to 1: a class that weighs more has larger ones.
     losses : ndarray of float64
         One per image.
     kernels, n, blocks
         As in `cnncli.layers.base.Buffers`.
     """
 
-    __slots__ = ("blocks", "dx", "kernels", "losses", "n", "target", "x", "y")
+    __slots__ = ("blocks", "dx", "kernels", "losses", "n", "shares", "target", "x", "y")
 
     x: Any
     y: Any
     dx: Any
     target: Any
+    shares: Any
     losses: Any
     kernels: Any
     n: int

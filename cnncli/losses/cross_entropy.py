@@ -34,8 +34,14 @@ class CrossEntropy(Loss):
 
     def forward(self, b: LossBuffers) -> None:
         b.kernels.elementwise.copy(b.x, b.y, b.blocks, 1)
-        if b.target is not None:
+        if b.shares is not None:
+            b.kernels.loss.cross_entropy_shared(b.x, b.shares, b.losses, SMALLEST, b.n, b.blocks)
+        elif b.target is not None:
             b.kernels.loss.cross_entropy(b.x, b.target, b.losses, SMALLEST, b.n, b.blocks)
 
     def backward(self, b: LossBuffers) -> None:
-        b.kernels.loss.cross_entropy_backward(b.x, b.target, b.dx, SMALLEST, self.weight(b.n), b.n, b.blocks)
+        kernels, scale = b.kernels.loss, self.weight(b.n)
+        if b.shares is not None:
+            kernels.cross_entropy_shared_backward(b.x, b.shares, b.dx, SMALLEST, scale, b.n, b.blocks)
+        else:
+            kernels.cross_entropy_backward(b.x, b.target, b.dx, SMALLEST, scale, b.n, b.blocks)

@@ -27,9 +27,20 @@ class SoftmaxCrossEntropy(Loss):
     probabilities = True
 
     def forward(self, b: LossBuffers) -> None:
+        if b.shares is not None:
+            b.kernels.loss.softmax_cross_entropy(b.x, None, b.y, b.losses, 0.0, b.n, b.blocks)
+            b.kernels.loss.softmax_cross_entropy_shared(
+                b.x, b.y, b.shares, b.losses, self.label_smoothing, b.n, b.blocks
+            )
+            return
         b.kernels.loss.softmax_cross_entropy(b.x, b.target, b.y, b.losses, self.label_smoothing, b.n, b.blocks)
 
     def backward(self, b: LossBuffers) -> None:
+        if b.shares is not None:
+            b.kernels.loss.softmax_cross_entropy_shared_backward(
+                b.y, b.shares, b.dx, self.label_smoothing, self.weight(b.n), b.n, b.blocks
+            )
+            return
         b.kernels.loss.softmax_cross_entropy_backward(
             b.y, b.target, b.dx, self.label_smoothing, self.weight(b.n), b.n, b.blocks
         )

@@ -17,6 +17,7 @@ from cnncli import runtime, spec
 from cnncli.datasets.base import Images, open_data
 from cnncli.evaluation import evaluate
 from cnncli.experiment import Experiment
+from cnncli.transfer import Start
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -57,8 +58,12 @@ def stored(**arrays: np.ndarray) -> Iterator[str]:
         yield path
 
 
-def trained(config: str, threads: int | None, **values: Any) -> tuple[Experiment, float, float]:
+def trained(
+    config: str, threads: int | None, start: Start | None = None, **values: Any
+) -> tuple[Experiment, float, float]:
     """Train one of the configs, changed as ``KEY=VALUE`` changes it, and test the network of the last epoch.
+
+    With `start` it begins with the weights of another network.
 
     Returns
     -------
@@ -69,7 +74,8 @@ def trained(config: str, threads: int | None, **values: Any) -> tuple[Experiment
         Of processor time for training.
     """
     overrides = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in values.items()]
-    experiment = Experiment(spec.load(str(CONFIGS / f"{config}.yaml"), overrides), runtime.threads(threads))
+    loaded = spec.load(str(CONFIGS / f"{config}.yaml"), overrides)
+    experiment = Experiment(loaded, runtime.threads(threads), start=start)
     began = time.process_time()
     for _ in experiment.trainer.fit():
         pass

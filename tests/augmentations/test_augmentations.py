@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cnncli import registry
+from cnncli.augmentations._beta import own_shares
 from cnncli.augmentations.base import Augmentation, Changes
 from cnncli.fields import Problem
 
@@ -15,6 +16,7 @@ SIZE = (6, 9)
 MIDDLE = np.array([2.5, 4.0])
 ALL: dict[str, tuple[Any, Any]] = {  # a value, and one that changes nothing
     "brightness": (0.2, 0), "contrast": (0.5, 0), "crop": (4, 0), "cutout": (3, None), "flip": (0.5, 0),
+    "blur": (1.5, 0), "colour": (0.5, None), "cutmix": (1.0, None), "elastic": (34, 0), "mixup": (0.2, None),
     "noise": (0.1, 0), "rotate": (30, 0), "scale": (0.2, 0), "shear": (20, 0), "shift": ([2, 3], 0),
 }  # fmt: skip
 GRID = (np.arange(1260) + 0.5) / 1260  # in (0, 1), evenly; can be divided by 5, 6, 7 and 9
@@ -69,6 +71,9 @@ def test_no_strength_changes_nothing(name: str) -> None:
     np.testing.assert_array_equal(changes.inverse(), np.tile(np.eye(2, 3), (len(GRID), 1, 1)))
     assert (changes.gain == 1).all()
     assert (changes.offset == 0).all()
+    assert (changes.blur == 0).all()
+    assert all(alpha == 0 for alpha, _ in changes.elastic)
+    assert changes.colour is None
     assert changes.noise == 0
     assert changes.holes == []
 
@@ -124,6 +129,69 @@ def test_light_and_noise() -> None:
     assert changes.noise == pytest.approx(0.5)
 
 
+def test_blur_and_elastic() -> None:
+    changes = applied({"blur": 3}, {"blur": 4}, {"elastic": 34}, {"elastic": {"alpha": 5, "sigma": 1}})
+    np.testing.assert_allclose(changes.blur, 5 * GRID, rtol=1e-12)  # variances add up
+    assert changes.elastic == [(34, 4), (5, 1)]
+
+
+def test_colour() -> None:
+    """Grey stays grey; saturation 0 is the brightness; half a turn and the other half are nothing."""
+    changes = applied({"colour": {"saturation": 0, "brightness": 0.2, "hue": 36}})
+    assert changes.colour is not None
+    np.testing.assert_allclose(changes.colour @ [1, 1, 1], np.outer(0.8 + 0.4 * GRID, [1, 1, 1]), atol=1e-12)
+    ends = np.array([1e-9, 1 - 1e-9])
+    grey = applied({"colour": {"saturation": 1, "brightness": 0, "hue": 0}}, u=ends).colour
+    assert grey is not None
+    luminance = np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(grey[0], np.tile(luminance, (3, 1)), atol=1e-6)
+    np.testing.assert_allclose(grey[1], 2 * np.eye(3) - np.tile(luminance, (3, 1)), atol=1e-6)
+    opposite = {"colour": {"saturation": 0, "brightness": 0, "hue": 180}}
+    turned = applied(opposite, u=ends).colour
+    assert turned is not None
+    np.testing.assert_allclose(turned[0] @ turned[0], np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(luminance @ turned[0], luminance, atol=1e-6)
+    twice = applied(opposite, opposite, u=ends).colour
+    np.testing.assert_allclose(twice, np.tile(np.eye(3), (2, 1, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.2, 1, 2, 10])
+def test_shares_are_of_the_beta_distribution(alpha: float) -> None:
+    """How often the smaller share is below some limits, against numpy's random numbers."""
+    smaller = 1 - own_shares(GRID, alpha)
+    assert (smaller >= 0).all()
+    assert (smaller <= 0.5).all()
+    assert (np.diff(smaller) >= 0).all()
+    x = np.random.default_rng(0).beta(alpha, alpha, 200_000)
+    for limit in (0.001, 0.05, 0.2, 0.4):
+        wanted = (np.minimum(x, 1 - x) < limit).mean()
+        assert (smaller < limit).mean() == pytest.approx(wanted, abs=0.005)
+
+
+def test_mixup() -> None:
+    (mix,) = applied({"mixup": 1}).mixes
+    assert mix.boxes is None
+    np.testing.assert_allclose(mix.own, 1 - GRID / 2, atol=1e-6)
+    (mix,) = applied({"mixup": {"alpha": 1, "p": 0.25}}).mixes
+    np.testing.assert_array_equal(mix.own == 1, GRID >= 0.25)
+
+
+def test_cutmix() -> None:
+    """The rectangle lies within, has the image's form where nothing is cut off, and the shares are the areas."""
+    (mix,) = applied({"cutmix": 1}).mixes
+    assert mix.boxes is not None
+    top, bottom, left, right = mix.boxes.T
+    assert (top >= 0).all() and (top <= bottom).all() and (bottom <= SIZE[0]).all()  # noqa: PT018
+    assert (left >= 0).all() and (left <= right).all() and (right <= SIZE[1]).all()  # noqa: PT018
+    np.testing.assert_allclose(mix.own, 1 - (bottom - top) * (right - left) / 54)
+    middle = (GRID > 0.5).argmax()  # a share of 1/4 in the middle
+    assert (bottom - top)[middle] == int(6 * 0.25**0.5)
+    assert (right - left)[middle] == int(9 * 0.25**0.5)
+    assert mix.own.min() >= 0.5
+    (mix,) = applied({"cutmix": {"p": 0.0}}).mixes
+    assert (mix.own == 1).all()
+
+
 @pytest.mark.parametrize("side", [1, 4, 5, 20])
 def test_cutout(side: int) -> None:
     (holes,) = applied({"cutout": side}).holes
@@ -140,7 +208,7 @@ def test_cutout(side: int) -> None:
     [
         ({"shfit": 2}, ("shfit",), "unknown augmentation 'shfit'; did you mean 'shift'?"),
         ("rotatee", (), "unknown augmentation 'rotatee'; did you mean 'rotate'?"),
-        ({7: 2}, (7,), "unknown augmentation 7; allowed: brightness, contrast"),
+        ({7: 2}, (7,), "unknown augmentation 7; allowed: blur, brightness, colour, contrast"),
         ({"shift": 2, "rotate": 3}, (), "must be one augmentation such as shift: 2, found {shift: 2, rotate: 3}"),
         ({}, (), "must be one augmentation"),
         (["shift", 2], (), "must be one augmentation"),
@@ -152,6 +220,9 @@ def test_cutout(side: int) -> None:
         ("shift", (), "'pixels' is missing: largest distance"),
         ({"rotate": "ten"}, ("rotate",), "must be a number, at least 0 and at most 180; found 'ten'"),
         ({"scale": 1}, ("scale",), "must be at least 0 and less than 1, found 1"),
+        ({"mixup": 0}, ("mixup",), "must be greater than 0 and at most 10, found 0"),
+        ({"blur": 17}, ("blur",), "must be at least 0 and at most 16, found 17"),
+        ({"elastic": {"sigma": 4}}, ("elastic",), "'alpha' is missing: strength"),
     ],
 )  # fmt: skip
 def test_mistakes(entry: Any, path: tuple[Any, ...], message: str) -> None:

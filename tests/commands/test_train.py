@@ -66,7 +66,11 @@ def test_it_writes_a_run_folder(cnn: Cnn) -> None:
 
 def test_lines_in_a_log(cnn: Cnn) -> None:
     done = cnn("train", "tiny.yaml")
-    first, *epochs = done.err.splitlines()
+    data, first, *epochs = done.err.splitlines()
+    assert data.endswith(
+        "train-images-idx3-ubyte: idx, 60 images for training (25 % of them for validation), 21 for testing; "
+        "3 classes, 6x5 grey"
+    )
     assert first.startswith("runs/tiny: 45 training images, 15 for validation, 3 classes, ")
     assert [line.split("  ")[0] for line in epochs] == [f"epoch {n}/4" for n in (1, 2, 3, 4)]
     assert done.out.startswith("test accuracy ")
@@ -78,7 +82,7 @@ def test_lines_in_a_log(cnn: Cnn) -> None:
 
 def test_a_line_a_minute_within_long_epochs(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "LOG_EVERY", 0)
-    lines = cnn("train", "tiny.yaml", "train.epochs=1").err.splitlines()[1:]
+    lines = cnn("train", "tiny.yaml", "train.epochs=1").err.splitlines()[2:]
     assert lines[0].startswith("epoch 1/1  35.6 % of it  loss ")
     assert len(lines) == 4
 
@@ -359,7 +363,7 @@ def test_durations(text: str, seconds: float) -> None:
 def test_options_reach_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
 
-    def experiment(spec: Any, threads: int) -> None:
+    def experiment(spec: Any, threads: int, **_: Any) -> None:
         seen.update(epochs=spec.train.epochs, threads=threads)
         raise KeyboardInterrupt
 

@@ -12,7 +12,8 @@ import pytest
 from dataset_files import image_bytes, pixels, write_image
 from PIL import Image
 
-from cnncli.datasets._images import MAX_BYTES, decode_image, fit, fit_all, probe_image
+from cnncli.datasets._fit import fit, fit_all
+from cnncli.datasets._images import MAX_BYTES, decode_image, probe_image
 from cnncli.errors import CnnError, DataError, MissingError
 
 GREY = pixels(9, 7)

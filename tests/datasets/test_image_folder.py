@@ -160,7 +160,7 @@ def test_sizes_differ(tmp_path: Path) -> None:
     assert (part.size, part.channels) == (None, 1)
     with pytest.raises(DataError, match=r"a.1\.png is 6 x 5 .*b.3\.png is 7 x 9") as caught:
         part.load()
-    assert "`data: {image: {size: [6, 5]}}`" in str(caught.value)
+    assert "`data: {image: {size: [6, 5], channels: 1, fit: crop}}`" in str(caught.value)
     assert part.load(size=(6, 5)).images.shape == (5, 6, 5, 1)
 
 

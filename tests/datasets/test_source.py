@@ -16,7 +16,7 @@ from cnncli.errors import DataError, MissingError
 
 
 def test_every_format_is_registered() -> None:
-    assert {"idx", "image_folder", "npz"} <= set(registry.names("datasets"))
+    assert {"archive", "cifar", "idx", "image_folder", "image_list", "npz"} == set(registry.names("datasets"))
     for name in registry.names("datasets"):
         assert issubclass(registry.get("datasets", name), Dataset)
 
@@ -29,7 +29,7 @@ def test_nothing_there(tmp_path: Path) -> None:
         open_data("a\0b")
 
 
-@pytest.mark.parametrize("name", ["data.csv", "data.npz", "data.bin"])
+@pytest.mark.parametrize("name", ["data.txt", "data.npz", "data.bin"])
 def test_file_of_no_known_format(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"1,2,3\n")
     with pytest.raises(DataError, match="no data set is recognised here") as caught:

@@ -113,6 +113,41 @@ def test_loss(name: str, options: dict[str, Any], classes: int, size: int, n: in
     assert np.isfinite(b.y[: b.blocks]).all()
 
 
+@pytest.mark.parametrize(("variant", "dtype"), KERNELS)
+@pytest.mark.parametrize(("size", "n"), [(1, 1), (8, 5), (96, 70)])
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_images_of_several_classes(
+    name: str, options: dict[str, Any], size: int, n: int, dtype: str, variant: str
+) -> None:
+    """The loss is the sum over classes of the share times the loss of that class; a single share is the plain loss."""
+    rng, classes = np.random.default_rng(n), 5
+    outputs = ORACLES[name].outputs(3 * rng.normal(size=(n, classes, 1, 1))).astype(np.float32).astype(float)
+    shares = rng.random((n, classes)).astype(np.float32) * (rng.random((n, classes)) < 0.6)
+    network = build(name, options, classes, size, dtype=dtype, variant=variant)
+    loss, b = network.graph.loss, network.loss
+
+    def run(labels: np.ndarray, given: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        network.set_targets(labels, given)
+        poison([b.y, b.dx, b.losses])
+        put(b.x, outputs, unused=1e3)
+        loss.forward(b)
+        loss.backward(b)
+        for unused in (take(b.dx[: b.blocks])[n:], b.losses[n : b.blocks * network.lanes]):
+            np.testing.assert_array_equal(unused, 0)
+        return b.losses[:n].copy(), take(b.dx, n)[:, :, 0, 0].copy()
+
+    tolerance = TOLERANCE[dtype]
+    alone = [run(np.full(n, label, np.int32), None) for label in range(classes)]
+    wanted = np.sum([shares[:, k] * losses for k, (losses, _) in enumerate(alone)], axis=0)
+    gradient = np.sum([shares[:, k, np.newaxis] * dx for k, (_, dx) in enumerate(alone)], axis=0)
+    losses, dx = run(np.zeros(n, np.int32), shares)
+    np.testing.assert_allclose(losses, wanted, rtol=10 * tolerance, atol=10 * tolerance)
+    np.testing.assert_allclose(dx, gradient, rtol=10 * tolerance, atol=10 * tolerance * np.abs(gradient).max())
+    labels = rng.integers(0, classes, n, np.int32)
+    for one, other in zip(run(labels, np.eye(classes)[labels]), run(labels, None), strict=True):
+        np.testing.assert_allclose(one, other, rtol=10 * tolerance, atol=10 * tolerance)
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_softmax_of_extreme_outputs(dtype: str) -> None:
     network = build("softmax_cross_entropy", {}, 3, 4, dtype=dtype)

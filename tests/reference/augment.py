@@ -9,8 +9,9 @@ import numpy as np
 from .numeric import Array
 
 
-def warp(image: Array, inverse: Array, fill: Array | None) -> Array:
-    """Output pixel (i, j) is the input at ``inverse @ (i, j, 1)``, bilinear; `fill` (or the nearest pixel) outside."""
+def warp(image: Array, inverse: Array, fill: Array | None, field: Array | None = None) -> Array:
+    """Output pixel (i, j) is the input at ``inverse @ (i, j, 1) + field[:, i, j]``, bilinear; `fill` (or the nearest
+    pixel) outside."""
     height, width, _ = image.shape
 
     def pixel(i: int, j: int) -> Array:
@@ -22,12 +23,45 @@ def warp(image: Array, inverse: Array, fill: Array | None) -> Array:
     for i in range(height):
         for j in range(width):
             row, column = (float(inverse[k, 0] * i + inverse[k, 1] * j + inverse[k, 2]) for k in (0, 1))
+            if field is not None:
+                row, column = row + field[0, i, j], column + field[1, i, j]
             top, left = math.floor(row), math.floor(column)
             out[i, j] = 0
             for r, row_share in ((top, top + 1 - row), (top + 1, row - top)):
                 for c, column_share in ((left, left + 1 - column), (left + 1, column - left)):
                     out[i, j] += row_share * column_share * pixel(r, c)
     return out
+
+
+def gaussian(sigma: float) -> Array:
+    """Weights of a Gaussian up to four deviations, 64 pixels at most."""
+    radius = min(math.ceil(4 * sigma), 64)
+    weights = np.array([math.exp(-(t**2) / (2 * sigma**2)) for t in range(-radius, radius + 1)])
+    return weights / weights.sum()
+
+
+def smooth(plane: Array, sigma: float, mode: str) -> Array:
+    """A plane (height, width) under a Gaussian; `mode` is numpy's for what lies outside."""
+    weights = gaussian(sigma)
+    padded = np.pad(plane, len(weights) // 2, mode=mode)  # type: ignore[call-overload]
+    rows = np.array([np.convolve(row, weights, "valid") for row in padded])
+    return np.array([np.convolve(column, weights, "valid") for column in rows.T]).T
+
+
+def blur(image: Array, sigma: float) -> Array:
+    """Each channel smoothed, its outermost pixels going on for ever."""
+    if sigma == 0:
+        return image
+    return np.stack([smooth(plane, sigma, "edge") for plane in np.moveaxis(image, 2, 0)], axis=2)
+
+
+def displacement(words: list[int], size: tuple[int, int], sigma: float) -> Array:
+    """Two smoothed fields (rows, columns) of numbers in [-1, 1), from 64 random bits per pixel: 24 of each half."""
+    found = []
+    for shift in (32, 0):
+        numbers = [2 * ((word >> shift) % 2**32 // 256) / 2**24 - 1 for word in words]
+        found.append(smooth(np.array(numbers).reshape(size), sigma, "constant"))
+    return np.array(found)
 
 
 def light(image: Array, gain: float, offset: float) -> Array:
