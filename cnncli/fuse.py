@@ -81,6 +81,8 @@ def folded(graph: Graph, arrays: Mapping[str, np.ndarray]) -> tuple[Graph, dict[
             continue
         if conv.layer.bias == "matrix" or graph.readers[conv.name] != [node.name]:
             continue
+        if {node.name, conv.name} & graph.sharing:
+            continue
         weight, bias, mean, variance = (
             found.pop(f"{node.name}.{key}").astype(np.float64)
             for key in ("weight", "bias", "running_mean", "running_var")

@@ -108,7 +108,7 @@ def check_graph(graph: Graph, seed: int = 0, samples: int = SAMPLES) -> Iterator
         f"{INPUT}.{INPUT}": (network.x[0, ..., :BATCH], network.dx[0, ..., :BATCH].copy())  # type: ignore[index]
     } | {name: (network.param[name], analytic[name]) for name in analytic}
     for name, (values, gradient) in tensors.items():
-        layer, _, tensor = name.partition(".")
+        layer, _, tensor = name.rpartition(".")
         yield _check_tensor(layer, tensor, values, gradient, objective, seed, samples)
 
 
@@ -137,18 +137,19 @@ def _check_tensor(
 def check_layer(name: str, layer: Layer, in_shapes: Sequence[Shape], seed: int = 0) -> Iterator[TensorReport]:
     """Check one layer alone: its parameters and its input.
 
-    A layer of several inputs gets each from a 1x1 convolution of the network's input.
+    A layer of several inputs gets each from a 1x1 convolution of the network's input, one number a map from its mean.
     """
-    nodes = []
+    nodes: list[Node] = []
+    inputs: tuple[str, ...] = (INPUT,)
+    in_shape = max(in_shapes, key=lambda shape: shape[1] * shape[2])
     if type(layer).several_inputs:
-        make = registry.get("layers", "conv2d")
-        height, width = in_shapes[0][1:]
-        in_shape = (2, height, width)
-        for i, shape in enumerate(in_shapes):
-            nodes.append(Node(f"input_{i + 1}", make(out_channels=shape[0], kernel_size=(1, 1)), (INPUT,)))
-        inputs = tuple(node.name for node in nodes)
-    else:
-        in_shape, inputs = in_shapes[0], (INPUT,)
+        inputs, in_shape = (), (2, *in_shape[1:])
+        for i, shape in enumerate(in_shapes, start=1):
+            make = registry.get("layers", "conv2d")
+            nodes.append(Node(f"input_{i}", make(out_channels=shape[0], kernel_size=(1, 1)), (INPUT,)))
+            if shape[1:] != in_shape[1:]:
+                nodes.append(Node(f"mean_{i}", registry.get("layers", "global_avg_pool2d")(), (f"input_{i}",)))
+            inputs = (*inputs, nodes[-1].name)
     graph = Graph([*nodes, Node(name, layer, inputs)], in_shape, _Projection())
     for report in check_graph(graph, seed):
         yield TensorReport(

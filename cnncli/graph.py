@@ -63,8 +63,10 @@ class Graph:
             if node.frozen
             else replace(param, rate=param.rate * node.lr_factor, decay=param.decay * node.decay_factor)
             for node in self.nodes
+            if node.share is None
             for key, param in self.plans[node.name].params.items()
         }
+        self.sharing: set[str] = {name for node in self.nodes if node.share for name in (node.name, node.share)}
 
     def _append(self, node: Node) -> None:
         shapes = [self.in_shape if name == INPUT else self.plans[name].out_shape for name in node.inputs]
@@ -88,7 +90,12 @@ class Graph:
 
     def stored_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of all tensors that files hold, by name."""
-        state = {f"{name}.{key}": shape for name, plan in self.plans.items() for key, (shape, _) in plan.state.items()}
+        state = {
+            f"{node.name}.{key}": shape
+            for node in self.nodes
+            if node.share is None
+            for key, (shape, _) in self.plans[node.name].state.items()
+        }
         return {name: param.stored_shape for name, param in self.params.items()} | state
 
     def in_place(self, node: Node) -> bool:
@@ -132,7 +139,7 @@ class Graph:
                 name=node.name,
                 type=name_of(node.layer),
                 output=plan.out_shape,
-                parameters=sum(_size(param.shape) for param in plan.params.values()),
+                parameters=0 if node.share else sum(_size(param.shape) for param in plan.params.values()),
                 connections=plan.connections,
                 multiply_adds=plan.macs,
                 fully_connected=self._fully_connected(node) if plan.macs else 0,

@@ -12,27 +12,13 @@ from typing import Any
 import numpy as np
 
 from cnncli import _fast, fuse, lifetimes, random
+from cnncli.gathering import Sharing, Split
 from cnncli.graph import Graph
 from cnncli.layers.base import Buffers, Layer
 from cnncli.lifetimes import Kind
 from cnncli.losses.base import LossBuffers
 from cnncli.spec import INPUT, Node
 from cnncli.workspace import Maps, Segments, aligned, lanes_for, put_rows
-
-
-class _Split:
-    """The end of a fan-out on the way back: the gradients of all readers are added into that of the output they
-    share. `positive` is an output of a ReLU, whose own backward pass this is then too."""
-
-    def __init__(self, parts: list[Any], total: Any, positive: Any) -> None:
-        self.parts, self.total, self.positive = parts, total, positive
-
-    def backward(self, b: Buffers) -> None:
-        left = self.parts[0]
-        for i, part in enumerate(self.parts[1:], start=2):
-            positive = self.positive if i == len(self.parts) else None
-            b.kernels.elementwise.add(left, part, self.total, positive, False, b.blocks, b.threads)
-            left = self.total
 
 
 class Network:
@@ -105,7 +91,7 @@ class Network:
         values = {name: maps[owner] for name, owner in owners.items()}
         gradients: dict[str, Maps] = {}
         edges: dict[lifetimes.Place, Any] = {}
-        splits: dict[str, _Split] = {}
+        splits: dict[str, Split] = {}
         if training:
             owners = fuse.gradient_owners(graph, owners)
             cut = {relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "forward"}
@@ -114,7 +100,7 @@ class Network:
             gradients = {name: maps[owner] for name, owner in owners.items() if owner in way.kinds}
             edges = {place: maps[key].inside for place, key in way.edges.items()}
             splits = {
-                name: _Split(
+                name: Split(
                     [maps[key].inside for key in keys],
                     gradients[name].inside,
                     values[name].inside if name in cut else None,
@@ -130,7 +116,7 @@ class Network:
         carried_out = {
             relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "both" or relu in splits
         }
-        self.backward_steps: list[tuple[str, Layer | _Split, Buffers]] = []
+        self.backward_steps: list[tuple[str, Layer | Split | Sharing, Buffers]] = []
         for node in reversed(graph.nodes):
             b = self._buffers[node.name]
             if node.name in splits:
@@ -139,6 +125,11 @@ class Network:
                 self.backward_steps.append((node.name, node.layer, b))
         if INPUT in splits:
             self.backward_steps.append((INPUT, splits[INPUT], b))
+        for node in graph.nodes:
+            if node.share is not None and needed[node.name] and training:
+                b = self._buffers[node.name]
+                totals = [self.param_grad[f"{node.share}.{key}"] for key in b.grad]
+                self.backward_steps.append((node.name, Sharing(list(b.grad.values()), totals), b))
         self.x = values[INPUT].inside
         self.dx = gradients[INPUT].inside if INPUT in gradients else None
         self.target = np.full(self.blocks * self.lanes, -1, np.int32)
@@ -190,12 +181,14 @@ class Network:
         own = gradients.get(node.name)
         b.dy = own.inside if own else None
         b.dy_framed = own.framed(plan.grad_frame) if own else None
-        b.param = {key: self.param[f"{node.name}.{key}"] for key in plan.params}
-        b.grad = {key: self.param_grad[f"{node.name}.{key}"] for key in plan.params} if self.param_grad else {}
+        b.param = {key: self.param[f"{node.owner}.{key}"] for key in plan.params}
+        b.grad = {key: self.param_grad[f"{node.owner}.{key}"] for key in plan.params} if self.param_grad else {}
+        if node.share is not None:  # added to the owner's when both are there
+            b.grad = {key: aligned(array.shape, self.dtype) for key, array in b.grad.items()}
         b.state = {
-            key: np.array(np.broadcast_to(value, shape), np.float64) for key, (shape, value) in plan.state.items()
+            key: self.state.setdefault(f"{node.owner}.{key}", np.array(np.broadcast_to(value, shape), np.float64))
+            for key, (shape, value) in plan.state.items()
         }
-        self.state.update({f"{node.name}.{key}": array for key, array in b.state.items()})
         b.constants = {key: np.ascontiguousarray(array, np.int32) for key, array in plan.constants.items()}
         b.saved = {}
         for key, saved in plan.saved.items():

@@ -15,7 +15,8 @@ def apply(config: dict[str, Any], overrides: Iterable[str], problems: list[Probl
     """Change `config` in place.
 
     A key is a path with dots: ``train.epochs``, ``optimizer.sgd.lr``. A layer is found by its name or its index, and
-    its options without its type: ``model.c3.out_channels``. A value is read as YAML. Whether a key exists is left to
+    its options without its type: ``model.c3.out_channels``; one of a block likewise:
+    ``blocks.residual.layers.norm.eps``. A value is read as YAML. Whether a key exists is left to
     the check of the whole config; here only ways that lead nowhere are problems.
 
     Returns
@@ -50,12 +51,12 @@ def _assign(data: Any, path: list[str | int], keys: list[str], value: Any) -> An
     if not keys:
         return value
     if isinstance(data, list):
-        index = _index(data, path, keys[0])
+        index, used = _index(data, path, keys)
         path.append(index)
-        data[index] = _assign(data[index], path, keys[1:], value)
+        data[index] = _assign(data[index], path, keys[used:], value)
         return data
     data, key = _as_mapping(data, path, keys[0]), keys[0]
-    kind = layer_type(data) if len(path) == 2 and path[0] == "model" else None
+    kind = layer_type(data) if path and _are_layers(path[:-1]) else None
     if kind is not None and key not in (*ENTRY_KEYS, kind):  # an option, named without the layer's type
         keys, key = [kind, *keys], kind
     path.append(key)
@@ -63,12 +64,18 @@ def _assign(data: Any, path: list[str | int], keys: list[str], value: Any) -> An
     return data
 
 
-def _index(data: list[Any], path: list[str | int], key: str) -> int:
-    names = layer_names(data) if path == ["model"] else []
-    if key in names:
-        return names.index(key)
+def _are_layers(path: list[str | int]) -> bool:
+    return path == ["model"] or (len(path) == 3 and path[0] == "blocks" and path[2] == "layers")
+
+
+def _index(data: list[Any], path: list[str | int], keys: list[str]) -> tuple[int, int]:
+    """Which entry the keys begin with, and how many of them say so: names of layers of blocks have dots."""
+    names, key = layer_names(data) if _are_layers(path) else [], keys[0]
+    for used in range(len(keys), 0, -1):
+        if ".".join(keys[:used]) in names:
+            return names.index(".".join(keys[:used])), used
     if key.isdecimal() and int(key) < len(data):
-        return int(key)
+        return int(key), 1
     if names and not key.isdecimal():
         raise _LeadsNowhere(f"there is no layer {show(key)}; {suggest(key, names)}")
     raise _LeadsNowhere(f"there is no entry {show(key)} in a list of {len(data)}, counted from 0")
@@ -78,7 +85,7 @@ def _as_mapping(data: Any, path: list[str | int], key: str) -> dict[str, Any]:
     """What a step by key goes into: nothing and a bare name (``optimizer: sgd``) grow into a mapping."""
     if data is None:
         return {}
-    if isinstance(data, str) and (len(path) == 1 or path[0] == "model"):
+    if isinstance(data, str) and (len(path) == 1 or _are_layers(path[:-1])):
         return {data: None}
     if not isinstance(data, dict):
         raise _LeadsNowhere(f"{'.'.join(map(str, path))} is {show(data)}, which has no {show(key)} in it")

@@ -32,23 +32,45 @@ CHOICES = {"loss": "losses", "optimizer": "optimizers", "schedule": "schedules"}
 
 def config_schema() -> Schema:
     """The schema of a whole config."""
+    beside = {**ENTRY_SCHEMA, **of_class(Training)["properties"]}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Config of cnn",
         **_mapping(
             {
                 "data": of_class(DataSpec),
-                "model": {"type": "array", "minItems": 1, "maxItems": MAX_LAYERS, "items": _ref("layer")},
+                "blocks": {"type": "object", "additionalProperties": _ref("block")},
+                "model": {"type": "array", "minItems": 1, "maxItems": MAX_LAYERS},
                 **{key: _entry(package) for key, package in CHOICES.items()},
                 "train": of_class(TrainSpec),
             },
             required=["model"],
         ),
+        "if": {"required": ["blocks"]},
+        "then": {"properties": {"model": {"items": {"anyOf": [_ref("layer"), _ref("use")]}}}},
+        "else": {"properties": {"model": {"items": _ref("layer")}}},
         "definitions": {
-            "layer": _entry("layers", {**ENTRY_SCHEMA, **of_class(Training)["properties"]}),
+            "layer": _entry("layers", beside),
             "augmentation": _entry("augmentations", short=True),
+            "block": _block(),
+            "use": _use(beside),
         },
     }
+
+
+def _block() -> Schema:
+    """The definition of a block; options of its layers may be arguments, which only the program puts in."""
+    layer = {"anyOf": [_ref("layer"), {"type": ["string", "object"]}]}
+    arguments = {"description": "with their defaults; required: none", "type": "object"}
+    layers = {"type": "array", "minItems": 1, "items": layer}
+    return {"description": "a list of layers", **_mapping({"arguments": arguments, "layers": layers}, ["layers"])}
+
+
+def _use(beside: Schema) -> Schema:
+    """A block in the place of a layer."""
+    other: Schema = {"not": {"enum": list(registry.names("layers"))}}
+    mapping = {"type": "object", "minProperties": 1, "properties": beside, "propertyNames": other}
+    return {"anyOf": [{"type": "string", **other}, mapping]}
 
 
 def of_class(cls: Any) -> Schema:

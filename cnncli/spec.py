@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from cnncli import registry
+from cnncli.blocks import expand, read_blocks
 from cnncli.errors import ShapeError
 from cnncli.fields import Path, Problem, from_mapping, show, to_mapping
 from cnncli.fields import options as declared
@@ -31,7 +32,7 @@ __all__ = [
     "from_resolved", "load", "resolved", "trace",
 ]  # fmt: skip
 
-KEYS = ("data", "model", "loss", "optimizer", "schedule", "train")
+KEYS = ("data", "blocks", "model", "loss", "optimizer", "schedule", "train")
 
 
 @dataclass(frozen=True)
@@ -129,21 +130,31 @@ def _trace(
     problems: list[Problem],
 ) -> list[LayerPlan]:
     shapes = {INPUT: in_shape}
-    plans = []
+    plans: dict[str, LayerPlan] = {}
     for node in model:
         if all(name in shapes for name in node.inputs):
             try:
-                plans.append(node.layer.plan([shapes[name] for name in node.inputs]))
-                shapes[node.name] = plans[-1].out_shape
+                plans[node.name] = node.layer.plan([shapes[name] for name in node.inputs])
+                shapes[node.name] = plans[node.name].out_shape
             except ShapeError as error:
                 problems.append(Problem(paths[node.name], str(error), at_key=True))
+    for node in model:
+        if node.share in plans and node.name in plans:
+            own, shared = plans[node.name].tensors(), plans[node.share].tensors()
+            if own != shared:
+                message = f"must have the tensors of {node.share}, {_shapes(shared)}, has {_shapes(own)}"
+                problems.append(Problem((*paths[node.name][:2], "share"), message))
     output = model[-1].name
     if loss is not None and output in shapes:
         try:
             loss.plan(shapes[output], classes)
         except ShapeError as error:
             problems.append(Problem(paths[output], str(error), at_key=True))
-    return plans
+    return list(plans.values())
+
+
+def _shapes(tensors: Mapping[str, tuple[Any, ...]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, (shape, _) in tensors.items()) or "none"
 
 
 # --- from plain data
@@ -159,17 +170,23 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
         from cnncli import overrides as command_line
 
         origin = dataclasses.replace(origin, overridden=command_line.apply(config, overrides, problems))
-    entries = config["model"] if isinstance(config.get("model"), list) else []
+    model, before = config.get("model"), len(problems)
+    known = read_blocks(config["blocks"], problems) if "blocks" in config else {}
+    expansion = expand(model if isinstance(model, list) else [], known, problems)
+    whole = len(problems) == before
+    entries = expansion.entries
     names = layer_names(entries)
     places = [layer_path(entries, index) for index in range(len(entries))]
-    origin = dataclasses.replace(origin, labels=_labels(names, places))
+    origin = dataclasses.replace(origin, labels=_labels(names, places), sources=expansion.sources)
 
     for key in config:
         if key not in KEYS:
             problems.append(Problem((key,), f"unknown key {show(key)}; {suggest(key, KEYS)}", at_key=True))
     if "model" not in config and not any(closest(str(key), KEYS) == "model" for key in config):
         problems.append(Problem((), "'model' is missing: the list of layers"))
-    model = read_model(config["model"], problems) if "model" in config else ()
+    nodes: tuple[Node, ...] = ()
+    if "model" in config and (whole or entries):
+        nodes = read_model(entries if isinstance(model, list) else model, problems, known, whole=whole)
     data = from_mapping(DataSpec, config.get("data"), ("data",), problems)
     train = from_mapping(TrainSpec, config.get("train"), ("train",), problems)
     loss = _choose(config, "loss", "softmax_cross_entropy", *_registered("losses"), problems)
@@ -178,15 +195,15 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
     paths = dict(zip(names, places, strict=True))
     if data is not None:
         _check_channels(data, problems)
-        if data.in_shape is not None and len(model) == len(entries) > 0:
-            _trace(model, loss, paths, data.in_shape, data.class_count, problems)
-    if train is not None and len(model) == len(entries):
-        model = _frozen_by_name(model, train, problems)
+        if data.in_shape is not None and len(nodes) == len(entries) > 0:
+            _trace(nodes, loss, paths, data.in_shape, data.class_count, problems)
+    if train is not None and len(nodes) == len(entries):
+        nodes = _frozen_by_name(nodes, train, problems)
     if problems or data is None or train is None:
         raise origin.error(problems)
     return RunSpec(
         data=_with_absolute_paths(data, folder, origin),
-        model=model,
+        model=nodes,
         loss=loss,
         optimizer=optimizer,
         schedule=schedule,
@@ -205,14 +222,14 @@ def _frozen_by_name(model: tuple[Node, ...], train: TrainSpec, problems: list[Pr
         layer = pattern.rpartition(".")[0] if path[1] == "groups" else ""  # of a parameter
         if not any(fnmatch.fnmatchcase(name, part) for name in names for part in (pattern, layer)):
             problems.append(Problem(path, f"there is no layer {show(pattern)}; {suggest(pattern, names)}"))
-    frozen = {name for pattern in train.freeze for name in names if fnmatch.fnmatchcase(name, pattern)}
-    return tuple(dataclasses.replace(node, frozen=node.frozen or node.name in frozen) for node in model)
+    frozen = {node.owner for pattern in train.freeze for node in model if fnmatch.fnmatchcase(node.name, pattern)}
+    return tuple(dataclasses.replace(node, frozen=node.frozen or node.owner in frozen) for node in model)
 
 
 def _labels(names: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
     """Layers are called by name, as in overrides, unless the name is no name."""
-    pairs = [(place, f"model.{name}") for name, place in zip(names, places, strict=True) if name.isidentifier()]
-    return {place[:length]: label for place, label in pairs for length in (2, len(place))}
+    named = [pair for pair in zip(names, places, strict=True) if pair[0].replace(".", "_").isidentifier()]
+    return {place[:length]: f"model.{name}" for name, place in named for length in (2, len(place))}
 
 
 def _registered(package: str) -> tuple[Iterable[str], Callable[[str], type]]:
@@ -277,5 +294,7 @@ def _model_entry(node: Node, before: str) -> dict[str, Any]:
     entry: dict[str, Any] = {registry.name_of(node.layer): to_mapping(node.layer), "name": node.name}
     if node.inputs != (before,):
         entry["inputs"] = node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
+    if node.share is not None:  # trained as the other is
+        return entry | {"share": node.share}
     unlike = {key: getattr(node, key) for key in TRAINING_KEYS if getattr(node, key) != getattr(Node, key)}
     return entry | unlike

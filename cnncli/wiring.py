@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -17,22 +17,32 @@ from cnncli.registry import suggest
 
 INPUT = "input"  # the network's input, as a name in `inputs`
 TRAINING_KEYS = ("frozen", "lr_factor", "decay_factor")
-ENTRY_KEYS = ("name", "inputs", *TRAINING_KEYS)
+ENTRY_KEYS = ("name", "inputs", "share", "repeat", "when", *TRAINING_KEYS)
 MAX_LAYERS = 10_000
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAMES = re.compile(rf"{NAME.pattern}(\.{NAME.pattern})*")  # a layer of a block has the names of both
 
-ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # of the first two, as JSON Schema
+ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # of those that are none of training, as JSON Schema
     "name": {
         "description": "what the layer is called: letters, digits and _",
         "type": "string",
-        "pattern": f"^{_NAME.pattern}$",
+        "pattern": f"^{_NAMES.pattern}$",
         "not": {"const": INPUT},
     },
     "inputs": {
         "description": "the layers it reads, where that is not the one before; input is the network's own",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
     },
+    "share": {"description": "a layer of the same type whose weights it works with", "type": "string"},
+    "repeat": {
+        "description": "how many of it follow one another",
+        "type": "integer",
+        "minimum": 0,
+        "maximum": MAX_LAYERS,
+        "default": 1,
+    },
+    "when": {"description": "false leaves it out: who reads it gets its input", "type": "boolean", "default": True},
 }
 
 
@@ -41,7 +51,8 @@ class Node:
     """A layer at its place in the graph; `inputs` are names of other nodes or `INPUT`.
 
     A frozen one is not trained, and in training works as in evaluation. The factors are those on learning rate and
-    weight decay of its parameters.
+    weight decay of its parameters. One that shares has no tensors of its own but those of another node, and is frozen
+    if that one is.
     """
 
     name: str
@@ -50,6 +61,12 @@ class Node:
     frozen: bool = False
     lr_factor: float = 1.0
     decay_factor: float = 1.0
+    share: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """Whose tensors it works with."""
+        return self.share or self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,26 +78,30 @@ class Training:
     decay_factor: float = field(at_least(0), default=1.0, doc="factor on the weight decay")
 
 
-def layer_type(entry: Any) -> str | None:
+def layer_type(entry: Any, blocks: Collection[str] = ()) -> str | None:
     """The type of a list entry: its text, or its one key that is no entry key; None if that is not clear."""
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict):
         return None
     kinds = [key for key in entry if key not in ENTRY_KEYS]
-    known = [key for key in kinds if key in registry.names("layers")]
+    known = [key for key in kinds if key in registry.names("layers") or key in blocks]
     return kinds[0] if len(kinds) == 1 else known[0] if len(known) == 1 else None
 
 
-def layer_names(model: Sequence[Any]) -> list[str]:
-    """What the layers of a list are called: as they say, or by type and running number within the type."""
+def layer_names(model: Sequence[Any], blocks: Collection[str] = ()) -> list[str]:
+    """What the layers of a list are called: as they say, or by type and running number within the type.
+
+    An entry that is repeated has the name of the first of its layers, and as many numbers as it has layers.
+    """
     counts: Counter[str] = Counter()
     names = []
     for entry in model:
-        kind = layer_type(entry) or "layer"
-        counts[kind] += 1
+        kind = layer_type(entry, blocks) or "layer"
         name = entry.get("name") if isinstance(entry, dict) else None
-        names.append(name if isinstance(name, str) else f"{kind}_{counts[kind]}")
+        names.append(name if isinstance(name, str) else f"{kind}_{counts[kind] + 1}")
+        repeat = entry.get("repeat") if isinstance(entry, dict) else 1
+        counts[kind] += max(repeat, 1) if type(repeat) is int else 1
     return names
 
 
@@ -91,8 +112,19 @@ def layer_path(model: Sequence[Any], index: int) -> Path:
     return ("model", index, kind) if in_mapping and kind else ("model", index)
 
 
-def read_model(model: Any, problems: list[Problem]) -> tuple[Node, ...]:
-    """Build the nodes, or add everything that is wrong to `problems`.
+def read_model(
+    model: Any, problems: list[Problem], blocks: Collection[str] = (), *, whole: bool = True
+) -> tuple[Node, ...]:
+    """Build the nodes of a list without blocks, or add everything that is wrong to `problems`.
+
+    Parameters
+    ----------
+    model : list
+    problems : list of Problem
+    blocks : collection of str
+        Names that a layer's type may have been meant to be.
+    whole : bool
+        Whether all layers are there, so that who reads whom can be checked.
 
     Returns
     -------
@@ -106,24 +138,35 @@ def read_model(model: Any, problems: list[Problem]) -> tuple[Node, ...]:
         problems.append(Problem(("model",), f"must have at most {MAX_LAYERS:,} layers, found {len(model):,}"))
         return ()
     names = layer_names(model)
-    layers = [_layer(entry, ("model", index), problems) for index, entry in enumerate(model)]
+    layers = [_layer(entry, ("model", index), problems, blocks) for index, entry in enumerate(model)]
+    if not whole:
+        return ()
     wiring: list[Problem] = []
     _check_names(model, names, wiring)
     inputs = [_inputs(entry, index, names[index - 1] if index else INPUT, wiring) for index, entry in enumerate(model)]
     order = [] if wiring else _order(model, names, inputs, wiring)
     problems.extend(wiring)
     training = [_training(entry, index, problems) for index, entry in enumerate(model)]
+    shares = [_share(model, names, index, problems) for index in range(len(model))]
+    for index, share in enumerate(shares):
+        if share is not None:
+            training[index]["frozen"] = training[names.index(share)]["frozen"]
     return tuple(
-        Node(names[index], layer, inputs[index], **training[index])
+        Node(names[index], layer, inputs[index], share=shares[index], **training[index])
         for index in order
         if (layer := layers[index]) is not None
     )
 
 
-def _layer(entry: Any, path: Path, problems: list[Problem]) -> Layer | None:
+def no_layer(entry: Any) -> str:
+    """What is wrong with an entry that is no text and no mapping."""
+    return f"must be a layer such as relu or conv2d: {{...}}, found {show(entry)}"
+
+
+def _layer(entry: Any, path: Path, problems: list[Problem], blocks: Collection[str]) -> Layer | None:
     kind = layer_type(entry)
     if not isinstance(entry, (str, dict)):
-        problems.append(Problem(path, f"must be a layer such as relu or conv2d: {{...}}, found {show(entry)}"))
+        problems.append(Problem(path, no_layer(entry)))
         return None
     keys = [key for key in entry if key not in ENTRY_KEYS] if isinstance(entry, dict) else [entry]
     if kind is None:
@@ -132,7 +175,7 @@ def _layer(entry: Any, path: Path, problems: list[Problem]) -> Layer | None:
         return None
     where = (*path, kind) if isinstance(entry, dict) else path
     if kind not in registry.names("layers"):
-        message = f"unknown layer {show(kind)}; {suggest(kind, registry.names('layers'))}"
+        message = f"unknown layer {show(kind)}; {suggest(kind, [*blocks, *registry.names('layers')])}"
         problems.append(Problem(where, message, at_key=True))
         return None
     cls = registry.get("layers", kind)
@@ -147,14 +190,21 @@ def _layer(entry: Any, path: Path, problems: list[Problem]) -> Layer | None:
     return layer
 
 
+def check_name(name: Any, path: Path, problems: list[Problem], *, dots: bool = False) -> bool:
+    """Whether something may be a name; a layer's may have dots between the names of blocks, where that is said."""
+    good = isinstance(name, str) and (_NAMES if dots else NAME).fullmatch(name) is not None
+    if not good:
+        problems.append(Problem(path, f"must be letters, digits and _, not a digit first; found {show(name)}"))
+    return good
+
+
 def _check_names(model: list[Any], names: list[str], problems: list[Problem]) -> None:
     first: dict[str, int] = {}
     for index, (entry, name) in enumerate(zip(model, names, strict=True)):
         given = isinstance(entry, dict) and "name" in entry
         path: Path = ("model", index, "name") if given else ("model", index)
-        if given and (not isinstance(entry["name"], str) or not _NAME.fullmatch(name)):
-            found = show(entry["name"])
-            problems.append(Problem(path, f"must be letters, digits and _, not a digit first; found {found}"))
+        if given and not check_name(entry["name"], path, problems, dots=True):
+            pass
         elif name == INPUT:
             problems.append(Problem(path, f"{INPUT!r} is the name of the network's input"))
         elif name in first:
@@ -165,6 +215,31 @@ def _check_names(model: list[Any], names: list[str], problems: list[Problem]) ->
 def _training(entry: Any, index: int, problems: list[Problem]) -> dict[str, Any]:
     given = {key: entry[key] for key in TRAINING_KEYS if key in entry} if isinstance(entry, dict) else {}
     return to_mapping(from_mapping(Training, given, ("model", index), problems) or Training())
+
+
+def _share(model: list[Any], names: list[str], index: int, problems: list[Problem]) -> str | None:
+    """The node whose tensors an entry works with, None where it has its own."""
+    entry = model[index]
+    if not isinstance(entry, dict) or "share" not in entry:
+        return None
+    share, kind, path = entry["share"], layer_type(entry), ("model", index, "share")
+    others = [
+        name for name, other in zip(names, model, strict=True) if layer_type(other) == kind and other is not entry
+    ]
+    if not isinstance(share, str):
+        message = f"must be the name of a layer, found {show(share)}"
+    elif share not in names:
+        message = f"there is no layer {show(share)}; {suggest(share, others)}"
+    elif share not in others:
+        message = f"must be another layer of its type, {kind}; {suggest(share, others)}"
+    elif isinstance(owner := model[names.index(share)], dict) and "share" in owner:
+        message = f"{share!r} itself shares the weights of {show(owner['share'])}; name that one"
+    elif given := [key for key in TRAINING_KEYS if key in entry]:
+        message = f"how shared weights are trained is said at {share!r}, found {given[0]} here too"
+    else:
+        return share
+    problems.append(Problem(path, message))
+    return None
 
 
 def _inputs(entry: Any, index: int, previous: str, problems: list[Problem]) -> tuple[str, ...]:

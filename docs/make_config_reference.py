@@ -18,14 +18,25 @@ HEAD = """# Config reference
 
 Made from the program's own declarations by `docs/make_config_reference.py`; do not edit.
 
-One YAML file has the sections `data`, `model`, `loss`, `optimizer`, `schedule` and `train`; only `model` must be there.
+One YAML file has the sections `data`, `blocks`, `model`, `loss`, `optimizer`, `schedule` and `train`; only `model` must
+be there.
 `KEY=VALUE` on the command line overrides any of it: `train.epochs=3 optimizer.sgd.lr=0.1 model.c3.out_channels=8`.
 
 A layer is `TYPE`, or `TYPE: {options}`, in the list `model`, with an optional `name:` and, where the input is not the
 layer before, `inputs:`; `frozen: true` keeps it from being trained and lets it work as in evaluation: a `batch_norm2d`
 uses the running averages that it has, and leaves them and its weights alone. `lr_factor: 0.1` and `decay_factor: 0`
 beside a layer are factors on its learning rate and weight decay; `train.freeze` and `train.groups` say the same by name
-or pattern. A layer without a name is called by its type and running number (`conv2d_1`).
+or pattern. A layer without a name is called by its type and running number (`conv2d_1`). `share: conv2d_1` works with
+the weights of another layer, of the same type and shapes: they are there once, and get the gradients of both.
+
+`repeat: N` makes a chain of N of an entry, `when: false` leaves it out, so that who reads it gets its input.
+
+`blocks` names lists of layers, with arguments and their defaults (`required`: none), that `model` uses like layers:
+`blocks: {double: {arguments: {channels: required}, layers: [conv2d: {out_channels: $channels, kernel_size: 3}, relu]}}`
+and then `- double: {channels: 16}`. In a block `input` is what the block gets, other names are its own, and its last
+layer is what it gives. A text with a `$` in it is an argument, or a calculation with arguments: `+ - * /`, comparisons,
+`and`, `or`, `not`, parentheses; a bare word is a text. Its layers are called `double_1.conv2d_1` outside.
+
 Losses, optimizers and schedules are written the same way: `optimizer: {sgd: {lr: 0.1}}`. A pair is one whole number for
 rows and columns, or a list of two.
 """

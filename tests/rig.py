@@ -54,14 +54,19 @@ class Rig:
     ) -> None:
         self.layer = case.layer()
         before: list[Node] = []
+        inputs: tuple[str, ...] = (INPUT,)
+        in_shape = max(case.in_shapes, key=lambda shape: shape[1] * shape[2])
         if type(self.layer).several_inputs:
             conv: Any = registry.get("layers", "conv2d")
             for i, shape in enumerate(case.in_shapes):
                 before.append(Node(f"before_{i}", conv(out_channels=shape[0], kernel_size=(1, 1)), (INPUT,)))
+                if shape[1:] != in_shape[1:]:
+                    before.append(Node(f"mean_{i}", registry.get("layers", "global_avg_pool2d")(), (f"before_{i}",)))
+                inputs = (*(inputs if i else ()), before[-1].name)
         elif behind:
             before.append(Node("before", Copy(), (INPUT,)))
-        inputs = tuple(node.name for node in before) or (INPUT,)
-        self.graph = Graph([*before, Node(NAME, self.layer, inputs)], case.in_shapes[0], Loss())
+            inputs = ("before",)
+        self.graph = Graph([*before, Node(NAME, self.layer, inputs)], in_shape, Loss())
         self.network = Network(
             self.graph, batch_size, training=True, dtype=dtype, threads=threads, seed=SEED,
             input_gradient=input_gradient, variant=variant,

@@ -54,6 +54,21 @@ def test_it_builds_with_the_size_it_says(path: Path) -> None:
         assert _number(header["Connections"]) == sum(line.connections for line in graph.summary())
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet20", 272_474),  # He et al.: 0.27 M; option B adds 2,752 in two shortcuts to option A's 269,722
+        ("resnet18", 11_689_512),
+        ("mobilenet", 4_231_976),
+        ("densenet", 1_019_722),
+    ],
+)
+def test_published_numbers_of_parameters(name: str, parameters: int) -> None:
+    text = (ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
+    assert f"\n# Parameters: {parameters}\n" in text
+    assert len([line for line in text.splitlines() if not line.startswith("#")]) < 40, "blocks keep it short"
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_it_says_where_it_comes_from_and_what_to_expect(path: Path) -> None:
     header = _header(path)

@@ -129,7 +129,7 @@ def test_command_on_a_config(capsys: pytest.CaptureFixture[str]) -> None:
     """ResNet-20 as it is, on small images."""
     assert run(["gradcheck", RESNET, "data.image.size=[8,8]", "--samples", "4"]) == 0
     out = capsys.readouterr().out
-    assert "s1b1_conv1" in out
+    assert "residual_1.conv_1.conv2d_1" in out
     assert " 0 wrong" in out
     assert "WRONG" not in out
 

@@ -56,7 +56,7 @@ def test_nodes_are_sorted_and_the_last_of_the_list_stays_last(tmp_path: Path) ->
 MISTAKES = [
     # the whole
     ("model:", "modle:", "7:1", ["modle: unknown key 'modle'", "did you mean 'model'?"]),
-    ("loss: softmax_cross_entropy", "epochs: 3", "20:1", ["unknown key 'epochs'", "allowed: data, model, loss"]),
+    ("loss: softmax_cross_entropy", "epochs: 3", "20:1", ["unknown key 'epochs'", "allowed: data, blocks, model"]),
     ("loss: softmax_cross_entropy", "data: {}", "20:1", ["'data' is given twice", "first in line 1"]),
     ("train: {epochs: 12,", "\ttrain: {epochs: 12,", "23:1", ["tab", "spaces"]),
     ("train: {epochs: 12,", "train: !!map {epochs: 12,", "23:8", ["tags"]),
@@ -210,7 +210,7 @@ def test_a_mistake_is_reported_at_its_place(tmp_path: Path, old: str, new: str, 
     ("text", "message"),
     [
         ("", "net.yaml:1:1: 'model' is missing: the list of layers"),
-        ("- relu", "net.yaml:1:1: must be a mapping with the keys data, model,"),
+        ("- relu", "net.yaml:1:1: must be a mapping with the keys data, blocks,"),
         ("model:", "net.yaml:1:7: model: must be a list of layers, found nothing"),
         ("model: []", "net.yaml:1:8: model: must be a list of layers, found []"),
         ("model: relu", "net.yaml:1:8: model: must be a list of layers, found 'relu'"),

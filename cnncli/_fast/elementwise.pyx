@@ -1,4 +1,4 @@
-"""Sums and copies of maps, and dropout.
+"""Sums, products and copies of maps, and dropout.
 
 Every function walks over (block, channel) in parallel and over rows that are contiguous runs of columns x lanes; x and
 y may be the same memory.
@@ -17,6 +17,65 @@ cdef extern from "philox.h" nogil:
 cdef extern from "pointwise.h" nogil:
     void add_f32(const float *, const float *, float *, const float *, ptrdiff_t, int)
     void add_f64(const double *, const double *, double *, const double *, ptrdiff_t, int)
+    void multiply_f32(const float *, const float *, float *, ptrdiff_t)
+    void multiply_f64(const double *, const double *, double *, ptrdiff_t)
+    void scale_lanes_f32(const float *, const float *, float *, ptrdiff_t, int)
+    void scale_lanes_f64(const double *, const double *, double *, ptrdiff_t, int)
+    void product_sums_f32(const float *, const float *, ptrdiff_t, int, double *)
+    void product_sums_f64(const double *, const double *, ptrdiff_t, int, double *)
+
+
+def multiply(const real[:, :, :, :, :] x, const real[:, :, :, :, :] z, real[:, :, :, :, :] y, int blocks, int threads):
+    """y = x z, sample by sample, or z having one sample a map for all of it. x, z: IN; y: OUT."""
+    cdef bint spread = z.shape[2] == 1 and z.shape[3] == 1
+    cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real)), i
+    cdef int piece, b, c, channels = x.shape[1], lanes = x.shape[4]
+    if not spread:
+        same(x.shape, x.strides, z.shape, z.strides, sizeof(real))
+    elif z.shape[1] != channels or z.shape[4] != lanes:
+        raise ValueError("the arrays differ in shape")
+    for piece in prange(blocks * channels, nogil=True, schedule="static",
+                        num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
+        b = piece // channels
+        c = piece % channels
+        for i in range(x.shape[2]):
+            if real is float:
+                if spread:
+                    scale_lanes_f32(&x[b, c, i, 0, 0], &z[b, c, 0, 0, 0], &y[b, c, i, 0, 0], run, lanes)
+                else:
+                    multiply_f32(&x[b, c, i, 0, 0], &z[b, c, i, 0, 0], &y[b, c, i, 0, 0], run)
+            else:
+                if spread:
+                    scale_lanes_f64(&x[b, c, i, 0, 0], &z[b, c, 0, 0, 0], &y[b, c, i, 0, 0], run, lanes)
+                else:
+                    multiply_f64(&x[b, c, i, 0, 0], &z[b, c, i, 0, 0], &y[b, c, i, 0, 0], run)
+
+
+cdef void sums_of_map(const real *x, const real *z, real *y, ptrdiff_t x_row, ptrdiff_t z_row, Py_ssize_t rows, ptrdiff_t run,
+                      int lanes) noexcept nogil:
+    cdef double[32] totals
+    cdef Py_ssize_t i
+    for i in range(lanes):
+        totals[i] = 0
+    for i in range(rows):
+        if real is float:
+            product_sums_f32(x + i * x_row, z + i * z_row, run, lanes, totals)
+        else:
+            product_sums_f64(x + i * x_row, z + i * z_row, run, lanes, totals)
+    for i in range(lanes):
+        y[i] = <real>totals[i]
+
+
+def product_sums(const real[:, :, :, :, :] x, const real[:, :, :, :, :] z, real[:, :, :, :, :] y, int blocks, int threads):
+    """y = the sum of x z over the pixels of each map of each image. x, z: IN; y [block, channel, 1, 1, lane]: OUT."""
+    cdef Py_ssize_t run = same(x.shape, x.strides, z.shape, z.strides, sizeof(real))
+    cdef ptrdiff_t x_row = x.strides[2] // <ptrdiff_t>sizeof(real), z_row = z.strides[2] // <ptrdiff_t>sizeof(real)
+    cdef int piece, b, c, channels = x.shape[1], lanes = x.shape[4]
+    for piece in prange(blocks * channels, nogil=True, schedule="static",
+                        num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
+        b = piece // channels
+        c = piece % channels
+        sums_of_map(&x[b, c, 0, 0, 0], &z[b, c, 0, 0, 0], &y[b, c, 0, 0, 0], x_row, z_row, x.shape[2], run, lanes)
 
 
 def copy(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int blocks, int threads):

@@ -23,10 +23,16 @@ enum {
     SOFTPLUS = 4,   /* ln(1 + exp(a x)) / a */
     ABS = 5,        /* |x|; gradient 0 at 0 */
     SOFTABS = 6,    /* (2 / a) ln cosh(a x / 2) */
-    GAIN = 7        /* a x; backward reads nothing */
+    GAIN = 7,       /* a x; backward reads nothing */
+    ELU = 8,        /* x where x > 0, else a (exp(x) - 1); backward reads y */
+    GELU = 9,       /* x Phi(x); with a = 1 the form with tanh in place of it, which is a sigmoid */
+    SILU = 10,      /* x / (1 + exp(-x)) */
+    HARD_SWISH = 11 /* x min(max(x + 3, 0), 6) / 6 */
 };
 
 #define LN2 0.693147180559945309417
+#define ROOT_HALF 0.707106781186547524401 /* sqrt(1 / 2) */
+#define TANH_ROOT 0.797884560802865355880 /* sqrt(2 / pi) */
 
 #define REAL float
 #define SUFFIX f32
@@ -99,6 +105,39 @@ ALWAYS_INLINE REAL NAME(softabs_by_k)(REAL x, REAL k, REAL inverse) {
     return (u <= 2 ? near : far) * inverse;
 }
 
+/* Phi(x), the share of a normal distribution below x */
+ALWAYS_INLINE REAL NAME(normal_below)(REAL x) {
+    const REAL tail = NAME(erfc)(NAME(size)(x) * (REAL)ROOT_HALF) / 2;
+    return x < 0 ? tail : 1 - tail;
+}
+
+ALWAYS_INLINE REAL NAME(gelu_slope)(REAL x) {
+    return NAME(normal_below)(x) + x * (NAME(exp)(-x * x / 2) * (REAL)(TANH_ROOT / 2));
+}
+
+/* twice the argument of tanh: (1 + tanh(u)) / 2 = sigmoid(2 u); beyond 20 nothing changes, and nothing overflows */
+ALWAYS_INLINE REAL NAME(gelu_argument)(REAL x) {
+    const REAL above = x < -20 ? -20 : x, limited = above > 20 ? 20 : above;
+    return (REAL)(2 * TANH_ROOT) * limited * (1 + (REAL)0.044715 * limited * limited);
+}
+
+ALWAYS_INLINE REAL NAME(gelu_tanh_slope)(REAL x) {
+    const REAL above = x < -20 ? -20 : x, limited = above > 20 ? 20 : above, u = NAME(gelu_argument)(x);
+    const REAL inner = (REAL)(2 * TANH_ROOT) * (1 + (REAL)(3 * 0.044715) * limited * limited);
+    return NAME(sigmoid)(u) + limited * inner * NAME(sigmoid_slope)(u);
+}
+
+/* min(max(x + 3, 0), 6) / 6 */
+ALWAYS_INLINE REAL NAME(hard_sigmoid)(REAL x) {
+    const REAL above = x < -3 ? 0 : x + 3, limited = above > 6 ? 6 : above;
+    return limited * (REAL)(1.0 / 6);
+}
+
+ALWAYS_INLINE REAL NAME(hard_swish_slope)(REAL x) {
+    const REAL inside = (2 * x + 3) * (REAL)(1.0 / 6), right = x < 3 ? inside : 1;
+    return x > -3 ? right : 0;
+}
+
 #define EACH(expression)                                                                                               \
     do {                                                                                                               \
         INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) y[i] = (expression);                                             \
@@ -116,10 +155,17 @@ OWN_FUNCTION void NAME(pointwise)(int function, const REAL *x, REAL *y, ptrdiff_
     case ABS: EACH(NAME(size)(x[i])); break;
     case SOFTABS: EACH(NAME(softabs)(x[i], a, inverse)); break;
     case GAIN: EACH(a * x[i]); break;
+    case ELU: EACH(NAME(where)(x[i] < 0, a * NAME(expm1)(x[i] < 0 ? x[i] : 0), x[i])); break;
+    case GELU:
+        if (a == 1) EACH(x[i] * NAME(sigmoid)(NAME(gelu_argument)(x[i])));
+        else EACH(x[i] * NAME(normal_below)(x[i]));
+        break;
+    case SILU: EACH(x[i] * NAME(sigmoid)(x[i])); break;
+    case HARD_SWISH: EACH(x[i] * NAME(hard_sigmoid)(x[i])); break;
     }
 }
 
-/* y[0 .. n-1] = dy f', from v = x (RELU and LEAKY_RELU: from v = f(x)) */
+/* y[0 .. n-1] = dy f', from v = x (RELU and ELU: from v = f(x); LEAKY_RELU: from either, if a > 0) */
 OWN_FUNCTION void NAME(pointwise_backward)(int function, const REAL *v, const REAL *dy, REAL *y, ptrdiff_t n, REAL a,
                                            REAL s) {
     switch (function) {
@@ -131,6 +177,13 @@ OWN_FUNCTION void NAME(pointwise_backward)(int function, const REAL *v, const RE
     case ABS: EACH(NAME(where)(v[i] > 0, dy[i], NAME(where)(v[i] < 0, -dy[i], 0))); break;
     case SOFTABS: EACH(dy[i] * NAME(tanh)(a / 2 * v[i])); break;
     case GAIN: EACH(a * dy[i]); break;
+    case ELU: EACH(NAME(where)(v[i] > 0, dy[i], dy[i] * (v[i] + a))); break;
+    case GELU:
+        if (a == 1) EACH(dy[i] * NAME(gelu_tanh_slope)(v[i]));
+        else EACH(dy[i] * NAME(gelu_slope)(v[i]));
+        break;
+    case SILU: EACH(dy[i] * (NAME(sigmoid)(v[i]) + v[i] * NAME(sigmoid_slope)(v[i]))); break;
+    case HARD_SWISH: EACH(dy[i] * NAME(hard_swish_slope)(v[i])); break;
     }
 }
 
@@ -141,7 +194,21 @@ OWN_FUNCTION void NAME(add)(const REAL *left, const REAL *right, REAL *y, const 
     else EACH(left[i] + right[i]);
 }
 
+OWN_FUNCTION void NAME(multiply)(const REAL *x, const REAL *z, REAL *y, ptrdiff_t n) { EACH(x[i] * z[i]); }
+
 #undef EACH
+
+/* y = x times one number for each lane */
+ALWAYS_INLINE void NAME(scale_lanes_of)(const REAL *x, const REAL *z, REAL *y, ptrdiff_t n, int lanes) {
+    for (ptrdiff_t i = 0; i < n; i += lanes) {
+        INDEPENDENT for (int l = 0; l < lanes; l++) y[i + l] = x[i + l] * z[l];
+    }
+}
+
+OWN_FUNCTION void NAME(scale_lanes)(const REAL *x, const REAL *z, REAL *y, ptrdiff_t n, int lanes) {
+    if (lanes == 32) NAME(scale_lanes_of)(x, z, y, n, 32);
+    else NAME(scale_lanes_of)(x, z, y, n, 8);
+}
 
 #define SUM(expression)                                                                                                \
     do {                                                                                                               \
@@ -158,6 +225,7 @@ ALWAYS_INLINE void NAME(by_parameter_lanes)(int function, const REAL *x, const R
     case SOFTPLUS: SUM(NAME(softplus_by_k)(x[i + l], k, inverse)); break;
     case SOFTABS: SUM(NAME(softabs_by_k)(x[i + l], k, inverse)); break;
     case GAIN: SUM(x[i + l]); break;
+    case LEAKY_RELU: SUM(x[i + l] < 0 ? x[i + l] : 0); break;
     }
     for (int l = 0; l < lanes; l++) totals[l] += sums[l];
 }
@@ -170,6 +238,11 @@ OWN_FUNCTION void NAME(pointwise_by_parameter)(int function, const REAL *x, cons
                                                REAL k, double *totals) {
     if (lanes == 32) NAME(by_parameter_lanes)(function, x, dy, n, 32, k, totals);
     else NAME(by_parameter_lanes)(function, x, dy, n, 8, k, totals);
+}
+
+/* totals[lane] += sum of dy x over the pixels of a row */
+OWN_FUNCTION void NAME(product_sums)(const REAL *x, const REAL *dy, ptrdiff_t n, int lanes, double *totals) {
+    NAME(pointwise_by_parameter)(GAIN, x, dy, n, lanes, 1, totals);
 }
 
 #endif

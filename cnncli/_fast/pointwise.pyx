@@ -10,8 +10,6 @@ from cnncli._fast._reduce cimport add_blocks, team
 from cnncli._fast._types cimport real
 
 cdef extern from "pointwise.h" nogil:
-    enum:
-        GAIN
     void pointwise_f32(int, const float *, float *, ptrdiff_t, float, float)
     void pointwise_f64(int, const double *, double *, ptrdiff_t, double, double)
     void pointwise_backward_f32(int, const float *, const float *, float *, ptrdiff_t, float, float)
@@ -34,6 +32,21 @@ cdef inline void apply(int function, const real *x, real *y, ptrdiff_t y_row, pt
             pointwise_f64(function, x + i * x_row, y + i * y_row, run, a, s)
 
 
+cdef inline void apply_backward(int function, const real *v, const real *dy, real *dx, ptrdiff_t v_row, ptrdiff_t dy_row,
+                                ptrdiff_t dx_row, Py_ssize_t rows, ptrdiff_t run, real a, real s) noexcept nogil:
+    """dx = dy f'(x) on one map; rows are so many bytes apart."""
+    cdef Py_ssize_t i
+    for i in range(rows):
+        if real is float:
+            pointwise_backward_f32(function, <const float *>(<const char *>v + i * v_row),
+                                   <const float *>(<const char *>dy + i * dy_row), <float *>(<char *>dx + i * dx_row),
+                                   run, a, s)
+        else:
+            pointwise_backward_f64(function, <const double *>(<const char *>v + i * v_row),
+                                   <const double *>(<const char *>dy + i * dy_row), <double *>(<char *>dx + i * dx_row),
+                                   run, a, s)
+
+
 def forward(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int function, double a, double s, int blocks,
             int threads):
     """y = f(x) with the numbers a and s. x: IN; y: OUT."""
@@ -49,35 +62,42 @@ def forward(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int function, do
 def backward(const real[:, :, :, :, :] v, const real[:, :, :, :, :] dy, real[:, :, :, :, :] dx, int function,
              double a, double s, int blocks, int threads):
     """dx = dy f'(x), where v is x, or f(x) for the functions of which pointwise.h says so. v, dy: IN; dx: OUT."""
-    cdef Py_ssize_t run = same(v.shape, v.strides, dy.shape, dy.strides, sizeof(real)), i
+    cdef Py_ssize_t run = same(v.shape, v.strides, dy.shape, dy.strides, sizeof(real))
     same(dx.shape, dx.strides, dy.shape, dy.strides, sizeof(real))
     cdef int piece, b, c, channels = v.shape[1]
     for piece in prange(blocks * channels, nogil=True, schedule="static",
                         num_threads=team(threads, <double>blocks * channels * v.shape[2] * run)):
         b = piece // channels
         c = piece % channels
-        for i in range(v.shape[2]):
-            if real is float:
-                pointwise_backward_f32(function, &v[b, c, i, 0, 0], &dy[b, c, i, 0, 0], &dx[b, c, i, 0, 0], run,
-                                       <real>a, <real>s)
-            else:
-                pointwise_backward_f64(function, &v[b, c, i, 0, 0], &dy[b, c, i, 0, 0], &dx[b, c, i, 0, 0], run,
-                                       <real>a, <real>s)
+        apply_backward(function, &v[b, c, 0, 0, 0], &dy[b, c, 0, 0, 0], &dx[b, c, 0, 0, 0], v.strides[2], dy.strides[2],
+                       dx.strides[2], v.shape[2], run, <real>a, <real>s)
 
 
-def gain(const real[:, :, :, :, :] x, const real[::1] weight, real[:, :, :, :, :] y, int blocks, int threads):
-    """y = weight x with one weight, or one for each channel; the same call on gradients is its backward pass.
-
-    x, weight: IN; y: OUT.
-    """
+def forward_with(const real[::1] weight, const real[:, :, :, :, :] x, real[:, :, :, :, :] y, int function, int blocks,
+                 int threads):
+    """y = f(x) with one number a, or one for each channel. weight, x: IN; y: OUT."""
     cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real))
     cdef ptrdiff_t x_row = x.strides[2] // <ptrdiff_t>sizeof(real), y_row = y.strides[2] // <ptrdiff_t>sizeof(real)
     cdef int piece, channels = x.shape[1], step = 1 if weight.shape[0] > 1 else 0
     for piece in prange(blocks * channels, nogil=True, schedule="static",
                         num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
-        apply(GAIN, &x[piece // channels, piece % channels, 0, 0, 0],
+        apply(function, &x[piece // channels, piece % channels, 0, 0, 0],
               &y[piece // channels, piece % channels, 0, 0, 0], y_row, x_row, x.shape[2], run,
               weight[piece % channels * step], <real>0)
+
+
+def backward_with(const real[::1] weight, const real[:, :, :, :, :] v, const real[:, :, :, :, :] dy,
+                  real[:, :, :, :, :] dx, int function, int blocks, int threads):
+    """dx = dy f'(x) as `backward` has it, with one number a, or one for each channel. weight, v, dy: IN; dx: OUT."""
+    cdef Py_ssize_t run = same(v.shape, v.strides, dy.shape, dy.strides, sizeof(real))
+    same(dx.shape, dx.strides, dy.shape, dy.strides, sizeof(real))
+    cdef int piece, b, c, channels = v.shape[1], step = 1 if weight.shape[0] > 1 else 0
+    for piece in prange(blocks * channels, nogil=True, schedule="static",
+                        num_threads=team(threads, <double>blocks * channels * v.shape[2] * run)):
+        b = piece // channels
+        c = piece % channels
+        apply_backward(function, &v[b, c, 0, 0, 0], &dy[b, c, 0, 0, 0], &dx[b, c, 0, 0, 0], v.strides[2], dy.strides[2],
+                       dx.strides[2], v.shape[2], run, weight[c * step], <real>0)
 
 
 cdef double parameter_gradient_of_map(const real *x, const real *dy, ptrdiff_t x_row, ptrdiff_t dy_row, Py_ssize_t rows,

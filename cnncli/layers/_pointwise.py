@@ -25,6 +25,10 @@ class Function(IntEnum):
     ABS = 5
     SOFTABS = 6
     GAIN = 7
+    ELU = 8
+    GELU = 9
+    SILU = 10
+    HARD_SWISH = 11
 
 
 @dataclass(frozen=True, kw_only=True)

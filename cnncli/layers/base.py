@@ -158,6 +158,14 @@ class LayerPlan:
     kernel: tuple[int, int] = (1, 1)
     jump: tuple[int, int] = (1, 1)
 
+    def tensors(self) -> dict[str, tuple[tuple[int, ...], bytes]]:
+        """Shapes of what files hold of the layer, by name, and where tensors are sparse, which kernels there are."""
+        found = {
+            name: (param.stored_shape, b"" if param.used is None else param.used.tobytes())
+            for name, param in self.params.items()
+        }
+        return found | {name: (shape, b"") for name, (shape, _) in self.state.items()}
+
 
 class Buffers:
     """The arrays of one node. Activations are [block, channel, row, column, lane] (see `cnncli.workspace`).

@@ -49,7 +49,7 @@ class Gain(Layer):
         if self.value is not None:
             b.kernels.pointwise.forward(b.x, b.y, Function.GAIN, self.value, 0.0, b.blocks, b.threads)
         else:
-            b.kernels.pointwise.gain(b.x, b.param["weight"], b.y, b.blocks, b.threads)
+            b.kernels.pointwise.forward_with(b.param["weight"], b.x, b.y, Function.GAIN, b.blocks, b.threads)
 
     def backward(self, b: Buffers) -> None:
         pointwise = b.kernels.pointwise
@@ -58,7 +58,7 @@ class Gain(Layer):
                 pointwise.forward(b.dy, b.dx, Function.GAIN, self.value, 0.0, b.blocks, b.threads)
             return
         if b.dx is not None:
-            pointwise.gain(b.dy, b.param["weight"], b.dx, b.blocks, b.threads)
+            pointwise.forward_with(b.param["weight"], b.dy, b.dx, Function.GAIN, b.blocks, b.threads)
         pointwise.parameter_gradient(
             b.x, b.dy, b.saved["partial"], b.grad["weight"], Function.GAIN, 1.0, b.blocks, b.threads
         )

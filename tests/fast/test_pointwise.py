@@ -97,6 +97,7 @@ def softabs(x: np.ndarray) -> np.ndarray:
         (Function.SOFTABS, softabs, 3.5),
         (Function.ABS, np.abs, 0.0),
         (Function.RELU, lambda x: np.maximum(x, 0), 0.0),
+        (Function.ELU, lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), 4.0),
     ],
 )
 def test_functions_in_float32(single: Kernels, function: Function, right: Function1, bound: float) -> None:
@@ -167,6 +168,7 @@ def test_exponential_at_its_ends(single: Kernels) -> None:
         (Function.ABS, np.inf, np.inf),
         (Function.SOFTABS, np.inf, np.inf),
         (Function.GAIN, -np.inf, np.inf),
+        (Function.ELU, -1, np.inf),
     ],
 )
 def test_infinities_and_nan(kernels: Kernels, function: Function, at_minus_infinity: float, at_infinity: float) -> None:
@@ -276,9 +278,9 @@ def test_gain_for_each_map_and_for_all(kernels: Kernels) -> None:
     x, dy = (framed((5, 3, 7), 3, 32, kernels.precision, seed) for seed in (0, 1))
     weight = np.arange(1, 6).astype(kernels.precision)
     y, partial, found = np.zeros_like(x), np.zeros((3, 5)), np.zeros_like(weight)
-    kernels.pointwise.gain(x, weight, y, 3, 1)
+    kernels.pointwise.forward_with(weight, x, y, Function.GAIN, 3, 1)
     np.testing.assert_array_equal(y, x * weight[:, None, None, None])
-    kernels.pointwise.gain(x, weight[1:2], y, 3, 1)
+    kernels.pointwise.forward_with(weight[1:2], x, y, Function.GAIN, 3, 1)
     np.testing.assert_array_equal(y, x * weight[1])
     kernels.pointwise.parameter_gradient(x, dy, partial, found, Function.GAIN, 1.0, 3, 1)
     right = (dy.astype(float) * x).sum((0, 2, 3, 4))

@@ -31,6 +31,14 @@ from .filtering import (
     subsample2d,
     subsample2d_backward,
 )
+from .group_norm import (
+    group_norm,
+    group_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+    multiply,
+    multiply_backward,
+)
 from .losses import (
     code_targets,
     cross_entropy,
@@ -87,4 +95,16 @@ from .pooling import (
     max_pool2d_backward,
     trainable_subsample2d,
     trainable_subsample2d_backward,
+)
+from .rectifiers import (
+    elu,
+    elu_backward,
+    gelu,
+    gelu_backward,
+    hard_swish,
+    hard_swish_backward,
+    prelu,
+    prelu_backward,
+    silu,
+    silu_backward,
 )
