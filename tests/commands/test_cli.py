@@ -208,7 +208,7 @@ def test_130_second_interrupt(folder: Path) -> None:
     script = """
 import os, signal
 from cnncli.training import Trainer
-Trainer._step = lambda self, order: [os.kill(os.getpid(), signal.SIGINT) for _ in range(2)]
+Trainer._step = lambda self, *order: [os.kill(os.getpid(), signal.SIGINT) for _ in range(2)]
 """
     done = start("train", "tiny.yaml", script=script)
     _, err = done.communicate()
