@@ -36,6 +36,7 @@ class NormOfGroups(Layer):
                 "partial": Saved((2, weights), "block", "float64"),
             },
             reads=frozenset("x"),
+            kernel=(2 * shape[1] - 1, 2 * shape[2] - 1),  # the whole map, from each of its pixels
         )
 
     def forward(self, b: Buffers, training: bool) -> None:

@@ -40,8 +40,12 @@ def test_configs_and_folders(folder: Path, command: tuple[str, ...]) -> None:
 
 def test_keys_of_the_config(folder: Path) -> None:
     assert offered("cnn", "train", "tiny.yaml", "model.conv2d_1.k") == ["model.conv2d_1.kernel_size="]
-    assert offered("cnn", "train", "tiny.yaml", "train.e") == ["train.epochs="]
-    assert offered("cnn", "summary", "tiny.yaml", "data.image.") == ["data.image.size=", "data.image.channels="]
+    assert offered("cnn", "train", "tiny.yaml", "train.ep") == ["train.epochs="]
+    assert offered("cnn", "summary", "tiny.yaml", "data.image.") == [
+        "data.image.size=",
+        "data.image.channels=",
+        "data.image.fit=",
+    ]
     (folder / "tiny.yaml").rename(folder / "cnn.yaml")
     assert offered("cnn", "train", "cnn.yaml", "optimizer.sgd.n") == ["optimizer.sgd.nesterov="]
 

@@ -187,10 +187,10 @@ def test_killed_and_resumed(cnn: Cnn, monkeypatch: pytest.MonkeyPatch, every: st
     assert cnn(*command, "whole").code == 0
     real = Trainer._step
 
-    def killed(self: Trainer, order: Any) -> Any:
+    def killed(self: Trainer, *order: Any) -> Any:
         if self.progress.step == 10:
             raise RuntimeError
-        return real(self, order)
+        return real(self, *order)
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_step", killed)
