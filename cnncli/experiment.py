@@ -167,6 +167,7 @@ CHANGEABLE = (
     "train.epochs",
     "train.save_every",
     "train.workers",
+    "train.tensorboard",
     "train.early_stopping",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from queue import SimpleQueue
 from threading import Thread
 
@@ -31,12 +32,18 @@ class Loader:
     images : ndarray, shape (N, height, width, channels)
     augmenter : Augmenter or None
         Of these images.
+
+    Attributes
+    ----------
+    seconds : float
+        That the network has waited for its input.
     """
 
     def __init__(
         self, network: Network, preprocessing: Preprocessing, images: np.ndarray, augmenter: Augmenter | None
     ) -> None:
         self._network, self._preprocessing, self._images, self._augmenter = network, preprocessing, images, augmenter
+        self.seconds = 0.0
         self._ahead = False
         if augmenter:
             batch = (network.batch_size, *images.shape[1:])
@@ -72,6 +79,11 @@ class Loader:
         Exception
             What the thread met when it prepared this batch.
         """
+        began = time.perf_counter()
+        self._fill(epoch, order, shown, first)
+        self.seconds += time.perf_counter() - began
+
+    def _fill(self, epoch: int, order: np.ndarray, shown: np.ndarray, first: int) -> None:
         places = self._batch(order, first)
         if self._augmenter is None:
             self._preprocessing.fill(self._network, self._images, shown[places])

@@ -22,6 +22,7 @@ from cnncli.parts import Parts
 from cnncli.progress import Progress
 from cnncli.runs import BEST, LAST, SKIPPED, RunFolder
 from cnncli.spec import Interval, resolved
+from cnncli.tensorboard import EventLog
 from cnncli.training import EpochReport, StepReport
 
 
@@ -43,8 +44,9 @@ class Session:
     ----------
     images, seconds : int, float
         Trained by this session so far, and the time it took.
-    last_epoch : (float, int)
-        Seconds and images of the epoch that ended last, as far as this session did it.
+    last_epoch : (float, int, float)
+        Seconds and images of the epoch that ended last, as far as this session did it, and the share of the time in
+        which it waited for data.
 
     Raises
     ------
@@ -75,7 +77,8 @@ class Session:
         self._saved_at = self._epoch_began = time.monotonic()
         self._epoch_images = 0
         self.images, self.seconds = 0, 0.0
-        self.last_epoch = (0.0, 0)
+        self.last_epoch = (0.0, 0, 0.0)
+        self._board = EventLog(run.path, self.trainer.progress.step) if experiment.spec.train.tensorboard else None
 
     def reports(self) -> Generator[StepReport | EpochReport, None, None]:
         """Train to the end; what was saved, and when, is exactly what a resumed session goes on from.
@@ -109,6 +112,9 @@ class Session:
         except Diverged as error:
             kept = [name for name in (LAST, BEST) if (self.run.path / name).exists()]
             raise Diverged(f"{error}; {self.run.path} keeps {' and '.join(kept) or 'no checkpoint'}") from None
+        finally:
+            if self._board:
+                self._board.close()
         self.seconds = time.monotonic() - began
 
     def tell_skipped(self) -> None:
@@ -146,11 +152,14 @@ class Session:
         self.run.append_epoch(report.row)
         if report.best or (every.unit == "epoch" and report.row["epoch"] % every.count == 0):
             self._save(report.best)
-        seconds = time.monotonic() - self._epoch_began
-        self.last_epoch = seconds, self._epoch_images
+        if self._board:
+            self._board.append(report.row)
+        seconds, waited = time.monotonic() - self._epoch_began, self.trainer.loader.seconds
+        self.last_epoch = seconds, self._epoch_images, waited / seconds
         rate = self._epoch_images / seconds
-        self.run.append_timing({"epoch": report.row["epoch"], "wall_s": round(seconds, 3), "images_per_s": round(rate)})
-        self._epoch_began, self._epoch_images = time.monotonic(), 0
+        times = {"wall_s": round(seconds, 3), "data_s": round(waited, 3), "images_per_s": round(rate)}
+        self.run.append_timing({"epoch": report.row["epoch"]} | times)
+        self._epoch_began, self._epoch_images, self.trainer.loader.seconds = time.monotonic(), 0, 0.0
 
     def _waited(self, every: Interval) -> bool:
         return time.monotonic() - self._saved_at >= 60 * every.count

@@ -14,8 +14,11 @@ LOG_EVERY = 60.0  # seconds
 DRAW_EVERY = 0.1
 
 
-def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, best: bool) -> str:
-    """What one epoch has come to."""
+WORTH_A_WORD = 0.05  # of an epoch spent waiting for data
+
+
+def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, waited: float, best: bool) -> str:
+    """What one epoch has come to; `waited` is the share of its time in which the network had no data."""
     parts = [
         f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}",
         f"loss {loss_text(row['train_loss'])}",
@@ -27,6 +30,8 @@ def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, be
         )
     parts.append(f"{seconds:.1f} s")
     parts.append(f"{images / seconds:,.0f} images/s")
+    if waited >= WORTH_A_WORD:
+        parts.append(f"{percent(waited)} of it waiting for data")
     return "  ".join(parts) + ("  best" if best else "")
 
 
@@ -35,16 +40,18 @@ class Lines:
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
-        self._told = time.monotonic()
+        self._told = self._began = time.monotonic()
+        self._before = self._trained()
 
     def step(self, report: StepReport) -> None:
         """After a step."""
         if time.monotonic() - self._told >= LOG_EVERY:
-            self.say(f"{self._epoch()}  {percent(self._done() / len(self.trainer.train))} of it  {self._means()}")
+            done = percent(self._done() / len(self.trainer.train))
+            self.say(f"{self._epoch()}  {done} of it  {self._means()}{self._left()}")
 
     def epoch(self, line: str) -> None:
         """After an epoch."""
-        self.say(line)
+        self.say(line + self._left())
 
     def say(self, line: str) -> None:
         note(line)
@@ -55,6 +62,21 @@ class Lines:
 
     def _epoch(self) -> str:
         return f"epoch {self.trainer.progress.epoch + 1}/{self.trainer.epochs}"
+
+    def _trained(self) -> int:
+        """Images done in all."""
+        return self.trainer.progress.epoch * len(self.trainer.train) + self._done()
+
+    def _left(self) -> str:
+        """How long the rest will take, where that is minutes."""
+        done = self._trained() - self._before
+        if not done:
+            return ""
+        rest = self.trainer.epochs * len(self.trainer.train) - self._trained()
+        minutes = (time.monotonic() - self._began) * rest / done / 60
+        if minutes < 1:
+            return ""
+        return f"  about {minutes / 60:.1f} h left" if minutes >= 100 else f"  about {minutes:.0f} min left"
 
     def _done(self) -> int:
         """Images done of the current epoch."""
@@ -90,8 +112,11 @@ class Bar(Lines):
             return
         self._bar.set_description_str(self._epoch(), refresh=False)
         self._bar.set_postfix_str(self._means(), refresh=False)
-        self._bar.update(self.trainer.progress.epoch * len(self.trainer.train) + self._done() - self._bar.n)
+        self._bar.update(self._trained() - self._bar.n)
         self._told = time.monotonic()
+
+    def epoch(self, line: str) -> None:
+        self.say(line)  # the bar has the time that is left
 
     def say(self, line: str) -> None:
         self._bar.clear()

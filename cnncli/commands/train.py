@@ -79,7 +79,7 @@ def command(
     classes are others: it starts anew.
     """
     began = time.monotonic()
-    from cnncli import runtime
+    from cnncli import runtime, tensorboard
     from cnncli.errors import Interrupted
     from cnncli.experiment import Experiment
     from cnncli.model import Model
@@ -93,6 +93,8 @@ def command(
     if source is None and (fresh or partial):
         raise click.UsageError(f"{'--fresh' if fresh else '--partial'} needs --from CHECKPOINT")
     spec = load(config, overrides)
+    if spec.train.tensorboard:
+        tensorboard.check()
     name = Path(config).stem
     granted = runtime.threads(threads)
     reading = _decoding.reading(granted, spec.train.workers if workers is None else workers, no_cache)
