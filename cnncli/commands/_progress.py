@@ -14,7 +14,7 @@ LOG_EVERY = 60.0  # seconds
 DRAW_EVERY = 0.1
 
 
-WORTH_A_WORD = 0.05  # of an epoch spent waiting for data
+WORTH_A_WORD = 0.1  # of an epoch spent waiting for data
 
 
 def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, waited: float, best: bool) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_it_writes_a_run_folder(cnn: Cnn) -> None:
     assert [{key: str(value) for key, value in row.items()} for row in metrics] == rows
     assert load(Path("runs/tiny/last.npz")).meta["progress"]["history"] == metrics
     timing = [json.loads(line) for line in Path("runs/tiny/timing.jsonl").read_text().splitlines()]
-    assert [list(row) for row in timing] == [["epoch", "wall_s", "images_per_s"]] * 4
+    assert [list(row) for row in timing] == [["epoch", "wall_s", "data_s", "images_per_s"]] * 4
     assert json.loads(Path("runs/tiny/env.json").read_text())["kernels"]
 
 
@@ -370,3 +371,18 @@ def test_options_reach_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnncli.experiment.Experiment", experiment)
     CliRunner().invoke(cli.cnn, ["train", "tiny.yaml", "train.epochs=7", "--threads", "3"])
     assert seen == {"epochs": 7, "threads": 3}
+
+
+def test_lines_say_what_is_left_and_what_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 100.0, 50_000.0])
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: next(clock))
+    progress = SimpleNamespace(epoch=0, batch=0)
+    lines = _progress.Lines(SimpleNamespace(progress=progress, epochs=10, train=range(50), images_per_step=10))  # type: ignore[arg-type]
+    assert lines._left() == ""
+    progress.batch = 1
+    assert lines._left() == "  about 82 min left"
+    progress.epoch = 1
+    assert lines._left() == "  about 101.9 h left"
+    row = {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5}
+    assert "waiting" not in _progress.epoch_line(row, 3, 2.0, 100, 0.05, False)
+    assert "25.0 % of it waiting for data" in _progress.epoch_line(row, 3, 2.0, 100, 0.25, False)
