@@ -14,7 +14,7 @@ LOG_EVERY = 60.0  # seconds
 DRAW_EVERY = 0.1
 
 
-WORTH_A_WORD = 0.1  # of an epoch spent waiting for data
+SHARE_TO_TELL = 0.1  # of an epoch, spent waiting for data
 
 
 def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, waited: float, best: bool) -> str:
@@ -30,7 +30,7 @@ def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, wa
         )
     parts.append(f"{seconds:.1f} s")
     parts.append(f"{images / seconds:,.0f} images/s")
-    if waited >= WORTH_A_WORD:
+    if waited >= SHARE_TO_TELL and waited * seconds >= 1:
         parts.append(f"{percent(waited)} of it waiting for data")
     return "  ".join(parts) + ("  best" if best else "")
 

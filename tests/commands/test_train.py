@@ -384,5 +384,6 @@ def test_lines_say_what_is_left_and_what_was_waited_for(monkeypatch: pytest.Monk
     progress.epoch = 1
     assert lines._left() == "  about 101.9 h left"
     row = {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5}
-    assert "waiting" not in _progress.epoch_line(row, 3, 2.0, 100, 0.05, False)
-    assert "25.0 % of it waiting for data" in _progress.epoch_line(row, 3, 2.0, 100, 0.25, False)
+    for seconds, share, told in ((60.0, 0.05, False), (3.0, 0.25, False), (8.0, 0.25, True)):
+        line = _progress.epoch_line(row, 3, seconds, 100, share, False)
+        assert ("25.0 % of it waiting for data" in line) == told
