@@ -6,10 +6,10 @@ import struct
 from pathlib import Path
 
 import pytest
+from conftest import Cnn
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from cnncli import tensorboard
-from tests.commands.conftest import Cnn
 
 
 def events(folder: Path) -> list[Event]:
