@@ -136,12 +136,15 @@ cdef struct Runs:
     ptrdiff_t y_vector
 
 
-cdef inline Runs runs_of(Grid g, int length) noexcept nogil:
-    """How a row is cut into runs of vectors of `length` elements at equal distances."""
+cdef inline Runs runs_of(Grid g, int length, int outputs) noexcept nogil:
+    """How a row is cut into runs of vectors of `length` elements at equal distances.
+
+    Tiles of few outputs take more vectors than a pixel has: with a stride, they take one vector of all pixels.
+    """
     if g.x_pixel == g.lanes and g.y_pixel == g.lanes:      # neighbours in memory: the whole row
         return Runs(1, g.columns * (g.lanes // length), 0, 0, length, length)
-    if length == g.lanes:                                  # one vector per pixel: all pixels, with a stride
-        return Runs(1, g.columns, 0, 0, g.x_pixel, g.y_pixel)
+    if length == g.lanes or outputs <= 3:
+        return Runs(g.lanes // length, g.columns, length, length, g.x_pixel, g.y_pixel)
     return Runs(g.columns, g.lanes // length, g.x_pixel, g.y_pixel, length, length)
 
 
@@ -155,7 +158,7 @@ cdef inline void correlate(Grid g, const real *x, const real *packed, const int3
     pixels stay in the first-level cache, and through all its rows for each chunk.
     """
     cdef int length = vector_length(y, g.lanes)
-    cdef Runs run = runs_of(g, length)
+    cdef Runs run = runs_of(g, length, outputs)
     cdef int chunks = part_count(taps, 144) if taps > 0 else 1
     cdef int tiles = part_count(outputs, TILE)
     cdef int row_parts = part_count(g.rows, rows_at_once)
@@ -197,7 +200,7 @@ cdef inline void correlate_each(Grid g, const real *x, const real *weights, cons
                                 int threads) noexcept nogil:
     """`correlate` where every output has taps of its own: off[starts[o] .. starts[o+1]-1], and weights likewise."""
     cdef int length = vector_length(y, g.lanes)
-    cdef Runs run = runs_of(g, length)
+    cdef Runs run = runs_of(g, length, 1)
     cdef int piece, b, o, i, r
     for piece in prange(g.blocks * outputs, num_threads=threads, schedule="dynamic"):
         b = piece // outputs

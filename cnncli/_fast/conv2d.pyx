@@ -4,7 +4,8 @@ Design
 a) The caller hands over bordered views, so no kernel knows of padding: every read lies inside its view.
 b) Forward and the gradient of the input are one `correlate` with other tap lists and weights; a stride becomes one
    list for each phase of the input's rows and columns.
-c) The gradient of the weights keeps one vector per weight while it walks over rows, for a chunk of outputs and taps
+c) Threads share out the groups where there are enough of them, else the work of each.
+d) The gradient of the weights keeps one vector per weight while it walks over rows, for a chunk of outputs and taps
    that stays in the cache; lanes are added at the end of a block, blocks by the fixed tree of `_reduce.pxd`.
 
 Shapes: x [block, channel, row, column, lane] (bordered), w [out, in / groups, kernel row, kernel column],
@@ -82,14 +83,15 @@ def forward(const real[:, :, :, :, :] x, const real[:, :, :, ::1] w, const real[
     cdef Grid grid = Grid(x.strides[0] // item, stride_h * x_row, stride_w * lanes, y.strides[0] // item,
                           y.strides[2] // item, lanes, blocks, rows, columns, lanes)
     cdef int team_size = team(threads, <double>blocks * rows * columns * lanes * taps * w.shape[0] / 8)
+    cdef int teams = team_size if groups >= team_size else 1, members = team_size // teams
     cdef const real *bias0 = &bias[0] if bias is not None else NULL
     cdef int start = START_Y if accumulate else START_BIAS if bias0 != NULL else START_ZERO
     with nogil:
-        for g in range(groups):
-            pack_weights(&w[g * outputs, 0, 0, 0], taps, order, outputs, taps, &scratch[0], team_size)
-            correlate(grid, &x[0, g * inputs, 0, 0, 0], &scratch[0], off, taps, <const int32_t *>NULL,
+        for g in prange(groups, num_threads=teams, schedule="static"):
+            pack_weights(&w[g * outputs, 0, 0, 0], taps, order, outputs, taps, &scratch[g * outputs * taps], members)
+            correlate(grid, &x[0, g * inputs, 0, 0, 0], &scratch[g * outputs * taps], off, taps, <const int32_t *>NULL,
                       &y[0, g * outputs, 0, 0, 0], yo, outputs, bias0 + g * outputs if bias0 != NULL else NULL,
-                      start, rectified, ROWS_AT_ONCE, team_size)
+                      start, rectified, ROWS_AT_ONCE, members)
 
 
 def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, real[:, :, :, :, :] dx,
@@ -125,8 +127,9 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
         xo[c] = <int32_t>(c * x_channel)
     cdef Grid grid = Grid(dy.strides[0] // item, y_row, lanes, dx.strides[0] // item, stride_h * x_row,
                           stride_w * lanes, blocks, 0, 0, lanes)
-    cdef int team_size = team(threads, <double>blocks * height * width * lanes * w_output * outputs
+    cdef int team_size = team(threads, <double>blocks * height * width * lanes * w_output * w.shape[0]
                               / (8 * stride_h * stride_w))
+    cdef int teams = team_size if groups >= team_size else 1, members = team_size // teams
     with nogil:
         for phase_h in range(min(stride_h, height)):
             grid.rows = (height - phase_h + stride_h - 1) // stride_h
@@ -154,12 +157,12 @@ def backward_input(const real[:, :, :, :, :] dy, const real[:, :, :, ::1] w, rea
                             used[2 * i] = taps
                         if i + source >= 0:
                             used[2 * i + 1] = taps
-                for g in range(groups):
-                    pack_weights(&w[g * outputs, 0, 0, 0], kernel_h * kernel_w, order, inputs, taps, &scratch[0],
-                                 team_size)
-                    correlate(grid, &dy[0, g * outputs, 0, 0, 0], &scratch[0], off, taps, used,
+                for g in prange(groups, num_threads=teams, schedule="static"):
+                    pack_weights(&w[g * outputs, 0, 0, 0], kernel_h * kernel_w, order, inputs, taps,
+                                 &scratch[g * outputs * w_output], members)
+                    correlate(grid, &dy[0, g * outputs, 0, 0, 0], &scratch[g * outputs * w_output], off, taps, used,
                               &dx[0, g * inputs, phase_h, phase_w, 0], xo, inputs, <const real *>NULL, START_ZERO,
-                              False, ROWS_AT_ONCE, team_size)
+                              False, ROWS_AT_ONCE, members)
 
 
 def backward_params(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, real[:, :, :, ::1] dw,

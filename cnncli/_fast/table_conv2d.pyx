@@ -56,7 +56,7 @@ cdef void scatter(Grid g, Links links, const real *x, ptrdiff_t x_channel, const
                   int taps, real *y, int y_maps, ptrdiff_t y_channel, const real *bias, bint accumulate,
                   int threads) noexcept nogil:
     """y[to[n] + pixel] = bias + sum of w[n, k] x[map + off[k] + pixel] over the taps k and the connections n to it."""
-    cdef Runs run = runs_of(g, vector_length(y, g.lanes))
+    cdef Runs run = runs_of(g, vector_length(y, g.lanes), TILE)
     cdef int piece
     for piece in prange(g.blocks * g.rows, num_threads=threads, schedule="dynamic"):
         scatter_row(links, run, g.lanes, x + piece // g.rows * g.x_block + piece % g.rows * g.x_row, x_channel, packed,
