@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cnncli import monitor
+from cnncli.health import Pace
 from cnncli.sections import TrainSpec
 
 
@@ -27,6 +28,8 @@ class Progress:
         One row per finished epoch.
     best_epoch : int or None
         Epoch (from 1) whose validation was best.
+    last_step : dict
+        What `cnncli.health.pace` says of the last step of an epoch, until the epoch is reported.
     """
 
     epoch: int = 0
@@ -36,6 +39,7 @@ class Progress:
     hits: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int | None = None
+    last_step: Pace = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -7,16 +7,14 @@ failing one is reported once and never stops the training; `restore_logs` rebuil
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import itertools
 import json
-import math
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ import numpy as np
 from cnncli.checkpoint import Checkpoint, load, save
 from cnncli.errors import CheckpointError, IOFailure, MissingError, OutputError, RunInUse
 from cnncli.files import replace_file, sync_folder, write_failure
+from cnncli.logs import Log, csv_line, json_line
 from cnncli.signals import finishing
 
 RUNS = Path("runs")
@@ -58,7 +57,7 @@ class RunFolder:
                 (path / name).unlink()
         self._last_is_damaged = False
         self._results, self._metrics, self._timing, self._log = (
-            _Log(path / name, warn) for name in ("results.csv", "metrics.jsonl", "timing.jsonl", "log.txt")
+            Log(path / name, warn) for name in ("results.csv", "metrics.jsonl", "timing.jsonl", "log.txt")
         )
 
     @classmethod
@@ -149,28 +148,31 @@ class RunFolder:
             raise CheckpointError("\n".join(problems))
         return None, []
 
-    def append_epoch(self, row: Mapping[str, Any]) -> None:
+    def append_epoch(self, row: Mapping[str, Any], health: Mapping[str, Any]) -> None:
         """Append a row of numbers, under the same keys every time, to results.csv and metrics.jsonl.
 
-        Times and host names do not belong here: a resumed run's files equal an uninterrupted one's byte for byte.
+        The health of layers goes to metrics.jsonl alone. Times and host names do not belong here: a resumed run's
+        files equal an uninterrupted one's byte for byte.
         """
-        self._results.append(_csv_line(row.values()), header=_csv_line(row))
-        self._metrics.append(_json_line(row))
+        self._results.append(csv_line(row.values()), header=csv_line(row))
+        self._metrics.append(json_line({**row, "health": health}))
 
     def restore_logs(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Rewrite results.csv and metrics.jsonl from the rows of a checkpoint, on resuming from it.
 
-        This drops rows of epochs that are about to be repeated, and mends what a crash or a full disk left.
+        This drops rows of epochs that are about to be repeated, and mends what a crash or a full disk left. Checkpoints
+        do not hold the health of layers, which would make them grow by the epoch: it stays where its line is whole.
         """
-        header = [_csv_line(history[0])] if history else []
-        results = "".join(header + [_csv_line(row.values()) for row in history])
-        metrics = "".join(map(_json_line, history))
+        header = [csv_line(history[0])] if history else []
+        results = "".join(header + [csv_line(row.values()) for row in history])
+        known = self._metrics.lines()
+        metrics = "".join(_line_of(row, known) for row in history)
         replace_file(self._results.path, [results.encode()])
         replace_file(self._metrics.path, [metrics.encode()])
 
     def append_timing(self, row: Mapping[str, Any]) -> None:
         """Append a row to timing.jsonl."""
-        self._timing.append(_json_line(row))
+        self._timing.append(json_line(row))
 
     def log(self, text: str) -> None:
         """Append a line, with the time of day, to log.txt."""
@@ -216,39 +218,10 @@ def resolve_checkpoint(path: Path | None) -> Path:
     raise MissingError(f"{path}: no checkpoint in this folder" if path.is_dir() else f"{path}: no such checkpoint")
 
 
-class _Log:
-    """A file that grows by whole lines. What cannot be written is kept, and tried again with the next line."""
-
-    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
-        self.path = path
-        self._warn, self._warned = warn, False
-        self._pending = b""
-
-    def append(self, line: str, header: str = "") -> None:
-        """Write a line, after the header where the file is new."""
-        self._pending += line.encode(errors="backslashreplace")  # names of files need not be UTF-8
-        try:
-            with self.path.open("ab", buffering=0) as file:
-                size = file.tell()
-                text = self._pending if size else header.encode() + self._pending
-                if file.write(text) < len(text):
-                    file.truncate(size)  # no half lines
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._pending = b""
-        except OSError as error:
-            if not self._warned:
-                self._warn(f"{write_failure(error, self.path)}; the training goes on")
-            self._warned = True
-
-
-def _csv_line(values: Iterable[Any]) -> str:
-    return ",".join("" if value is None else str(value) for value in values) + "\n"
-
-
-def _json_line(row: Mapping[str, Any]) -> str:
-    """A line of strict JSON, which knows neither NaN nor infinity."""
-    finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in row.items()}
-    return json.dumps(finite) + "\n"
+def _line_of(row: Mapping[str, Any], known: Sequence[str]) -> str:
+    """The line of metrics.jsonl for a row: the known one that says the same and more, else a new one."""
+    new = json_line(row)
+    return next((line for line in known if line.startswith(new[:-2]) and line.endswith("}}\n")), new)
 
 
 def _entries(path: Path) -> set[str]:

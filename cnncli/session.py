@@ -17,11 +17,13 @@ from cnncli.errors import Diverged, Interrupted
 from cnncli.evaluation import Evaluation, evaluate
 from cnncli.experiment import Experiment, environment
 from cnncli.files import replace_file
+from cnncli.health import Health
 from cnncli.model import BATCH, Model
 from cnncli.parts import Parts
 from cnncli.progress import Progress
 from cnncli.runs import BEST, LAST, SKIPPED, RunFolder
 from cnncli.spec import Interval, resolved
+from cnncli.symptoms import unhealthy
 from cnncli.tensorboard import EventLog
 from cnncli.training import EpochReport, StepReport
 
@@ -73,6 +75,7 @@ class Session:
         run.write_config(yamlio.dump(resolved(experiment.spec)))
         run.write_env(environment(experiment.network.threads))
         self._skipped = 0
+        self._told: set[str] = set()  # kinds of problems
         self.tell_skipped()
         self._saved_at = self._epoch_began = time.monotonic()
         self._epoch_images = 0
@@ -100,7 +103,7 @@ class Session:
                     self._count(report)
                 self.seconds = time.monotonic() - began
                 yield report
-                if not self.trainer.why_finished():
+                if not (isinstance(report, EpochReport) and self.trainer.why_finished()):
                     self.poll()
             if self._saved != self._position:
                 self._save(best=progress.best_epoch is None)
@@ -128,6 +131,15 @@ class Session:
             self._warn(f"images left out that cannot be read: {text}; see {self.run.path / SKIPPED}")
             self.run.log(f"images left out that cannot be read: {text}; see {SKIPPED}")
 
+    def _tell_unhealthy(self, health: Health) -> None:
+        """Warn of what is wrong with layers, of each kind once."""
+        for problem in unhealthy(health.layers, health.images, self.trainer.progress.step):
+            if problem.kind not in self._told:
+                self._told.add(problem.kind)
+                text = f"{problem.text}: {problem.why}; {problem.advice}"
+                self._warn(text)
+                self.run.log(text)
+
     def poll(self) -> None:
         """Raise Interrupted if it is time to stop."""
         if reason := self._why_stop():
@@ -149,11 +161,13 @@ class Session:
 
     def _end_epoch(self, report: EpochReport) -> None:
         every = self.experiment.spec.train.save_every
-        self.run.append_epoch(report.row)
+        health = report.health.to_dict()
+        self.run.append_epoch(report.row, health)
+        self._tell_unhealthy(report.health)
         if report.best or (every.unit == "epoch" and report.row["epoch"] % every.count == 0):
             self._save(report.best)
         if self._board:
-            self._board.append(report.row)
+            self._board.append(report.row, health)
         seconds, waited = time.monotonic() - self._epoch_began, self.trainer.loader.seconds
         self.last_epoch = seconds, self._epoch_images, waited / seconds
         rate = self._epoch_images / seconds

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cnncli.diagnosis import Diagnosis, LayerState, Snapshot
+from cnncli.diagnosis import Diagnosis, Snapshot
+from cnncli.health import LayerState
 
 FACTOR = (
     1e-3  # gradients that shrink to this share between last and first layer vanish, those that grow as much explode
@@ -56,26 +57,31 @@ def _of_snapshot(found: Diagnosis, snapshot: Snapshot) -> Iterator[Problem]:
             yield _vanishing(found, snapshot, weighted)
         elif not math.isfinite(first) or first * FACTOR > last:
             yield _exploding(snapshot, weighted)
-    worst = max(snapshot.layers, key=lambda layer: layer.dead or 0.0)
+    yield from unhealthy(snapshot.layers, found.images, snapshot.step)
+
+
+def unhealthy(layers: Sequence[LayerState], images: int, step: int) -> Iterator[Problem]:
+    """What is wrong with single layers, of which so many images have been looked at."""
+    worst = max(layers, key=lambda layer: layer.dead or 0.0)
     if worst.dead and worst.dead >= DEAD:
         yield Problem(
-            "dead units", snapshot.step, worst.name,
-            f"{100 * worst.dead:.0f} % of the units of {worst.name} are off for all {found.images} images",
+            "dead units", step, worst.name,
+            f"{100 * worst.dead:.0f} % of the units of {worst.name} are off for all {images} images",
             "a unit that is never on gets no gradient and stays off; large steps or a negative bias bring it there",
             "lower the learning rate, put batch_norm2d before the layer, or use leaky_relu",
         )  # fmt: skip
-    worst = max(snapshot.layers, key=lambda layer: layer.saturated or 0.0)
+    worst = max(layers, key=lambda layer: layer.saturated or 0.0)
     if worst.saturated and worst.saturated >= SATURATED:
         yield Problem(
-            "saturated units", snapshot.step, worst.name,
+            "saturated units", step, worst.name,
             f"{100 * worst.saturated:.0f} % of the outputs of {worst.name} lie where it is flat",
             "its inputs are large, so almost no gradient passes it",
             "start with smaller weights (init: glorot), normalise the images, or put batch_norm2d before the layer",
         )  # fmt: skip
-    worst = max(snapshot.layers, key=lambda layer: layer.update or 0.0)
+    worst = max(layers, key=lambda layer: layer.update or 0.0)
     if worst.update and worst.update > STEP:
         yield Problem(
-            "large steps", snapshot.step, worst.name,
+            "large steps", step, worst.name,
             f"one step changes the weights of {worst.name} by {100 * worst.update:.0f} % of their size",
             "about 0.1 % is usual; larger steps destroy what has been learnt",
             "lower the learning rate, or begin with a warm-up: schedule: {cosine: {warmup_epochs: 1}}",

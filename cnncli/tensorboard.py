@@ -41,13 +41,16 @@ class EventLog:
             str(run / FOLDER), purge_step=step + 1 if step else None, flush_secs=5, filename_suffix=f".{step}"
         )
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        """The numbers of an epoch, at its last step; on the disk some seconds later."""
+    def append(self, row: Mapping[str, Any], health: Mapping[str, Mapping[str, float]]) -> None:
+        """The numbers of an epoch and of its layers, at its last step; on the disk some seconds later."""
         for name, value in row.items():
             if name != "step":
                 part, _, what = name.partition("_")
                 tag = f"{what}/{part}" if part in ("train", "validation") else name
                 self._writer.add_scalar(tag, value, row["step"])
+        for layer, numbers in health.items():
+            for name, value in numbers.items():
+                self._writer.add_scalar(f"{name}/{layer}", value, row["step"])
 
     def close(self) -> None:
         """Write what is not on the disk yet."""

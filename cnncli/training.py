@@ -17,6 +17,7 @@ from cnncli.clipping import Clipping
 from cnncli.datasets.base import Images
 from cnncli.errors import Diverged, SpecError
 from cnncli.evaluation import evaluate
+from cnncli.health import Health, look, pace
 from cnncli.loader import Loader
 from cnncli.network import Network
 from cnncli.optimizers.base import Optimizer, Update
@@ -41,10 +42,11 @@ class StepReport(NamedTuple):
 
 @dataclass(frozen=True)
 class EpochReport:
-    """After one epoch: the row for the logs, and whether it is the best so far."""
+    """After one epoch: the row for the logs, whether it is the best so far, and how the layers stand."""
 
     row: dict[str, Any]
     best: bool
+    health: Health
 
 
 class Trainer:
@@ -182,7 +184,10 @@ class Trainer:
                 self._add_gradient(number, last - first)
         if self._clipping:
             self._clipping.apply(self._update.grad)
+        before = self.network.theta.copy() if progress.batch == self.steps - 1 else None
         self.optimizer.step(self._update, self._rate(), progress.step + 1)
+        if before is not None:
+            progress.last_step = pace(self.network, before, self._update.grad)
         progress.batch += 1
         progress.step += 1
         if self._average:
@@ -250,13 +255,14 @@ class Trainer:
             if not math.isfinite(found.loss):
                 raise Diverged(f"the validation loss is {found.loss} in epoch {progress.epoch + 1}: training diverged")
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
+        health = look(self.network, self.preprocessing, self.train, progress.last_step)
         best = progress.best_epoch is None or monitor.better(row, progress.history[progress.best_epoch - 1])
         progress.history.append(row)
         progress.epoch += 1
-        progress.batch, progress.loss_sum, progress.hits = 0, 0.0, 0
+        progress.batch, progress.loss_sum, progress.hits, progress.last_step = 0, 0.0, 0, {}
         if best:
             progress.best_epoch = progress.epoch
-        return EpochReport(row, best)
+        return EpochReport(row, best, health)
 
 
 def _factors(groups: Sequence[Group], segments: Segments) -> tuple[np.ndarray, np.ndarray]:

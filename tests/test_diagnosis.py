@@ -11,13 +11,15 @@ import pytest
 from specs import load
 
 from cnncli import symptoms
-from cnncli.diagnosis import Diagnosis, LayerState, Profile, Snapshot, diagnose, profile
+from cnncli.diagnosis import Diagnosis, Snapshot, diagnose
 from cnncli.errors import SpecError
+from cnncli.health import LayerState
 from cnncli.layers.leaky_relu import LeakyRelu
 from cnncli.layers.relu import Relu
 from cnncli.layers.sigmoid import Sigmoid
 from cnncli.layers.softplus import Softplus
 from cnncli.layers.tanh import Tanh
+from cnncli.slopes import Profile, profile
 from cnncli.spec import RunSpec
 
 HEAD = "data: {image: {size: [6, 6], channels: 1}, classes: 3}\ntrain: {batch_size: 50}\nmodel:\n"

@@ -12,6 +12,7 @@ from tasks import trainer
 
 from cnncli.datasets.base import Images
 from cnncli.errors import Diverged
+from cnncli.health import Health
 from cnncli.optimizers.base import Update
 from cnncli.optimizers.sgd import Sgd
 from cnncli.progress import Progress
@@ -76,6 +77,7 @@ def test_the_best_epoch_without_validation_is_that_of_the_training_loss() -> Non
 
 
 def test_every_image_once_an_epoch_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnncli.training.look", lambda *_: Health(0, []))
     seen: list[np.ndarray] = []
     trained = trainer(epochs=2, validation=False)
     real = type(trained.preprocessing).fill
@@ -93,6 +95,7 @@ def test_every_image_once_an_epoch_in_another_order(monkeypatch: pytest.MonkeyPa
 
 
 def test_random_layers_get_the_number_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnncli.training.look", lambda *_: Health(0, []))
     trained, steps = trainer(epochs=2, validation=False), []
     dropout = trained.network.buffers("dropout_1")
     real = trained.network.forward

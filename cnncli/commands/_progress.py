@@ -95,10 +95,9 @@ class Bar(Lines):
         from tqdm import tqdm  # slow to import, and seldom wanted
 
         super().__init__(trainer)
-        images = len(trainer.train)
         self._bar = tqdm(
-            total=trainer.epochs * images,
-            initial=trainer.progress.epoch * images + self._done(),
+            total=trainer.epochs * len(trainer.train),
+            initial=self._before,
             desc=self._epoch(),
             unit=" images",
             unit_scale=True,

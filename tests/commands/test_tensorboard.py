@@ -47,12 +47,16 @@ def test_the_numbers_of_every_epoch(cnn: Cnn, folder: Path) -> None:
 def test_what_a_resumed_run_repeats_counts_once(tmp_path: Path) -> None:
     log = tensorboard.EventLog(tmp_path, 0)
     for step in (10, 20, 30):
-        log.append({"step": step, "train_loss": step})
+        log.append({"step": step, "train_loss": step}, {"relu_1": {"dead": step / 100}})
     log.close()
     again = tensorboard.EventLog(tmp_path, 20)
-    again.append({"step": 30, "train_loss": 7})
+    again.append({"step": 30, "train_loss": 7}, {"relu_1": {"dead": 0.5}})
     again.close()
-    assert scalars(tmp_path / "tensorboard") == {("loss/train", 10): 10, ("loss/train", 20): 20, ("loss/train", 30): 7}
+    found = scalars(tmp_path / "tensorboard")
+    assert {key: found.pop(key) for key in list(found) if key[0] == "loss/train"} == {
+        ("loss/train", 10): 10, ("loss/train", 20): 20, ("loss/train", 30): 7,
+    }  # fmt: skip
+    assert found == {("dead/relu_1", 10 * k): pytest.approx(dead) for k, dead in ((1, 0.1), (2, 0.2), (3, 0.5))}
 
 
 def test_the_extra_is_named(cnn: Cnn, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
