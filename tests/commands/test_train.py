@@ -57,6 +57,8 @@ def test_it_writes_a_run_folder(cnn: Cnn) -> None:
     with open("runs/tiny/results.csv") as file:
         rows = list(csv.DictReader(file))
     metrics = [json.loads(line) for line in Path("runs/tiny/metrics.jsonl").read_text().splitlines()]
+    layers = {"conv2d_1", "batch_norm2d_1", "relu_1", "linear_1"}
+    assert all(set(row.pop("health")) == layers for row in metrics)
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert [{key: str(value) for key, value in row.items()} for row in metrics] == rows
     assert load(Path("runs/tiny/last.npz")).meta["progress"]["history"] == metrics
