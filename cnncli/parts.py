@@ -12,7 +12,7 @@ from cnncli.datasets._decoded import Images, Skipped
 from cnncli.datasets._reading import Reading
 from cnncli.datasets.base import Dataset, Source, open_data
 from cnncli.errors import DataError, SpecError
-from cnncli.sections import Fold
+from cnncli.sections import Column, Fold
 from cnncli.spec import DataSpec
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Parts:
         How images of another size are brought to `size`.
     format : str
         Of the training set.
-    group : str or None
+    group : str, Column or None
         Which images of `train` are not to be divided, see `DataSpec`.
     skipped : list of (str, Skipped)
         What could not be read so far, with the part it belongs to.
@@ -63,7 +63,7 @@ class Parts:
     channels: int
     fit: Mode
     format: str
-    group: str | None = None
+    group: str | Column | None = None
     skipped: list[tuple[str, Skipped]] = field(default_factory=list)
 
     @classmethod
@@ -128,8 +128,7 @@ class Parts:
         validation = self.validation
         if not isinstance(validation, (float, Fold)):
             return None
-        labels, names = self.train.labels_in(self.classes), self.train.names
-        groups = None if self.group is None else splits.group_numbers(names, self.group)
+        labels, groups = self.train.labels_in(self.classes), self._groups()
         if isinstance(validation, Fold):
             kept, aside = splits.fold(labels, validation.k, validation.index, seed, groups)
         else:
@@ -138,6 +137,15 @@ class Parts:
             names = ", ".join(self.classes[label] for label in lost[:12])
             raise DataError(f"{self.train.path}: all images of {names} would be set aside for validation")
         return kept, aside
+
+    def _groups(self) -> np.ndarray | None:
+        """The number of each training image's group, where there are groups."""
+        if self.group is None:
+            return None
+        if isinstance(self.group, Column):
+            name = self.group.column
+            return splits.group_numbers(self.train.column(name), f"column {name!r}")
+        return splits.group_numbers(splits.group_names(self.train.names, self.group), repr(self.group))
 
     def load_test(self) -> Images | None:
         """Decode the test images, if there are any."""

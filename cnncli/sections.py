@@ -73,6 +73,13 @@ class Fold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a list of images, in CSV or TSV."""
+
+    column: str = field(not_empty, doc="its name, as the first row says it")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSpec:
     """The section ``data``. Paths are absolute."""
 
@@ -81,12 +88,13 @@ class DataSpec:
         between(0, 1, "()"), not_empty, _no_percentage, default=None, doc="share of the training set, or a path"
     )
     fold: Fold | None = field(default=None, doc="instead of a share: one of k parts, such as {k: 5, index: 0}")
-    group: str | None = field(
+    group: str | Column | None = field(
         not_empty,
         _pattern,
         default=None,
         doc="what must not be divided between training and validation: images in one folder (`folder`), or whose paths "
-        "agree in what the brackets of a regular expression match, such as 'patient(\\d+)'",
+        "agree in what the brackets of a regular expression match, such as 'patient(\\d+)'; or in a column of a list: "
+        "{column: patient}",
     )
     sample: Literal["all", "balanced"] = field(
         default="all", doc="an epoch shows each image once, or each class equally often, in as many images"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,8 +77,8 @@ def fold(
     return _parts(chosen)
 
 
-def group_numbers(names: Sequence[str], rule: str) -> np.ndarray:
-    """The number of each image's group, from 0 on, by the names of the images.
+def group_names(names: Sequence[str], rule: str) -> list[tuple[str, ...]]:
+    """What the group of each image is called, by the names of the images.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def group_numbers(names: Sequence[str], rule: str) -> np.ndarray:
     Raises
     ------
     DataError
-        It does not match a name, or all images are of one group.
+        It does not match a name.
     """
     pattern = re.compile(rule)
     found: list[tuple[str, ...]] = []
@@ -105,10 +106,15 @@ def group_numbers(names: Sequence[str], rule: str) -> np.ndarray:
             missed.append(name)
     if missed:
         raise DataError(f"data.group: {rule!r} does not match {len(missed):,} of the names, such as {missed[0]}")
-    numbers = {group: i for i, group in enumerate(sorted(set(found)))}
+    return found
+
+
+def group_numbers(groups: Sequence[Any], rule: str) -> np.ndarray:
+    """The number of each image's group, from 0 on in the order of the groups' names; DataError if there is but one."""
+    numbers = {group: i for i, group in enumerate(sorted(set(groups)))}
     if len(numbers) == 1:
-        raise DataError(f"data.group: {rule!r} puts all images into one group, which cannot be divided")
-    return np.array([numbers[group] for group in found])
+        raise DataError(f"data.group: {rule} puts all images into one group, which cannot be divided")
+    return np.array([numbers[group] for group in groups])
 
 
 def _by_class(labels: np.ndarray, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.errors import DataError
-from cnncli.splits import fold, group_numbers, split
+from cnncli.splits import fold, group_names, group_numbers, split
 
 
 def test_a_tenth_of_each_class() -> None:
@@ -129,7 +129,7 @@ def test_the_seed_decides_which_groups() -> None:
 )
 def test_groups_by_name(rule: str, wanted: list[int]) -> None:
     names = ["a/cat/p1_x.png", "a/cat/p2_y.png", "a/dog/p1_z.png", "a/dog/p10_y.png"]
-    found = group_numbers(names, rule)
+    found = group_numbers(group_names(names, rule), rule)
     same = found[:, np.newaxis] == found
     expected = np.array(wanted)
     np.testing.assert_array_equal(same, expected[:, np.newaxis] == expected)
@@ -137,8 +137,8 @@ def test_groups_by_name(rule: str, wanted: list[int]) -> None:
 
 def test_groups_that_cannot_be() -> None:
     with pytest.raises(DataError, match=r"^data.group: 'p\(\.\)' does not match 1 of the names, such as q1$"):
-        group_numbers(["p1", "q1", "p2"], "p(.)")
-    with pytest.raises(DataError, match="puts all images into one group"):
-        group_numbers(["a/1", "a/2"], "folder")
+        group_names(["p1", "q1", "p2"], "p(.)")
+    with pytest.raises(DataError, match=r"^data\.group: 'folder' puts all images into one group"):
+        group_numbers(group_names(["a/1", "a/2"], "folder"), "'folder'")
     with pytest.raises(DataError, match="this division of 4 images leaves none for validation"):
         fold(np.zeros(4, int), 5, 4, 0)

@@ -89,6 +89,10 @@ class Dataset(ABC):
     def names(self) -> Sequence[str]:
         """A path, or ``file[index]``, for each image."""
 
+    def column(self, name: str) -> Sequence[str]:
+        """What a column of the list says of each image; DataError if there is no list, or no such column."""
+        raise DataError(f"{shown(self.path)}: no CSV or TSV list, so there is no column {name!r}")
+
     @abstractmethod
     def read(
         self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None, mode: Mode
@@ -228,16 +232,6 @@ class Source:
     def train(self) -> Dataset | None:
         """The part for training, if there is one."""
         return self.parts.get("train")
-
-    @property
-    def validation(self) -> Dataset | None:
-        """The part for validation, if there is one."""
-        return self.parts.get("validation")
-
-    @property
-    def test(self) -> Dataset | None:
-        """The part for testing, if there is one."""
-        return self.parts.get("test")
 
     def part(self, name: str) -> Dataset:
         """The part called `name`, or the only one there is; but what calls itself a test part is not trained on."""

@@ -21,6 +21,7 @@ from cnncli.datasets._file_set import Content, FileSet
 from cnncli.datasets._files import listing, natural_key, open_regular, shown
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import DataError, MissingError
+from cnncli.registry import suggest
 
 _COLUMNS = {
     "path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path"),
@@ -38,6 +39,7 @@ class Row:
     path: str
     label: str
     part: str
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,26 +48,41 @@ class ImageList(FileSet):
 
     Attributes
     ----------
-    lines : tuple of int
-        Where in the list each image stands.
+    rows : tuple of Row
+        What the list says of each image.
+    header : tuple of str
+        Names of the columns, where the list has some.
     """
 
-    lines: tuple[int, ...] = field(kw_only=True)
+    rows: tuple[Row, ...] = field(kw_only=True)
+    header: tuple[str, ...] = field(kw_only=True)
 
     @classmethod
     def find(cls, path: Path) -> dict[str, Dataset] | None:
         if not path.is_file() or (text := _text(path)) is None:
             return None
-        rows = _rows(path, text)
-        if rows is None:
+        found = _rows(path, text)
+        if found is None:
             return None
+        header, rows = found
         classes, labels = _classes(path, rows)
         parts: dict[str, Dataset] = {}
         for part in dict.fromkeys(row.part for row in rows):
             own = [i for i, row in enumerate(rows) if row.part == part]
-            files, lines = tuple(rows[i].path for i in own), tuple(rows[i].line for i in own)
-            parts[part] = cls(path, classes, labels[own], files=files, lines=lines)
+            files, some = tuple(rows[i].path for i in own), tuple(rows[i] for i in own)
+            parts[part] = cls(path, classes, labels[own], files=files, rows=some, header=header)
         return parts
+
+    def column(self, name: str) -> Sequence[str]:
+        if not self.header:
+            raise DataError(f"{shown(self.path)}: has no first row that names the columns, so there is no {name!r}")
+        if name not in self.header:
+            raise DataError(f"{shown(self.path)}: there is no column {name!r}; {suggest(name, self.header)}")
+        place = self.header.index(name)
+        values = [row.fields[place] if place < len(row.fields) else "" for row in self.rows]
+        if "" in values:
+            raise DataError(f"{shown(self.path)}:{self.rows[values.index('')].line}: nothing in column {name!r}")
+        return values
 
     @property
     def numbered(self) -> bool:
@@ -79,7 +96,7 @@ class ImageList(FileSet):
                 place,
                 file
                 if there
-                else MissingError(f"{shown(self.path)}:{self.lines[index]}: there is no file {shown(file)}"),
+                else MissingError(f"{shown(self.path)}:{self.rows[index].line}: there is no file {shown(file)}"),
             )
 
 
@@ -94,12 +111,13 @@ def _text(path: Path) -> str | None:
         return (head + file.read()).decode("utf-8-sig", "surrogateescape")
 
 
-def _rows(path: Path, text: str) -> list[Row] | None:
-    """All rows, checked; None if the first one is none of a list."""
+def _rows(path: Path, text: str) -> tuple[tuple[str, ...], list[Row]] | None:
+    """The names of the columns, if the first row says them, and all rows, checked; None if this is no list."""
     first = text.partition("\n")[0]
     delimiter = next((mark for mark in "\t,;" if mark in first), None)
     if delimiter is None:
         return None
+    header: tuple[str, ...] = ()
     rows: list[Row] = []
     problems: list[str] = []
     seen: dict[str, Row] = {}
@@ -113,6 +131,7 @@ def _rows(path: Path, text: str) -> list[Row] | None:
             if columns is None:
                 columns = _columns(fields)
                 if columns is not None:
+                    header = tuple(fields)
                     continue
                 columns = {"path": 0, "label": 1}
                 if path.suffix.lower() not in _SUFFIXES and not os.path.exists(path.parent / fields[0]):
@@ -133,7 +152,7 @@ def _rows(path: Path, text: str) -> list[Row] | None:
         problems.append(f"{shown(path)}: a list without images")
     if problems:
         raise DataError(listing(problems, "faulty rows"))
-    return rows
+    return header, rows
 
 
 def _columns(fields: list[str]) -> dict[str, int] | None:
@@ -163,7 +182,7 @@ def _row(path: Path, line: int, fields: list[str], columns: dict[str, int], prob
         problems.append(f"{where}: split {shown(values['split'])} is none of train, validation and test")
         return None
     file = os.path.normpath(os.path.join(path.parent, values["path"]))
-    return Row(line, file, values["label"], part)
+    return Row(line, file, values["label"], part, tuple(fields))
 
 
 def _classes(path: Path, rows: list[Row]) -> tuple[tuple[str, ...], np.ndarray]:

@@ -51,6 +51,27 @@ def test_groups_stay_together(cnn: Cnn, patients: str) -> None:
     assert not seen & hidden
 
 
+def test_groups_of_a_list(cnn: Cnn, patients: str, folder: Path) -> None:
+    files = sorted(path for label in "012" for path in Path("photos", label).iterdir())
+    rows = [f"{path},{path.parent.name},{_patient(path.name)}" for path in files]
+    Path("list.csv").write_text("\n".join(["path,label,patient", *rows]))
+    options = ("data.train=list.csv", "data.group={column: patient}", "train.epochs=1")
+    done = cnn("train", "tiny.yaml", *options, "--run", "a")
+    assert done.code == 0
+    seen = {_patient(files[index].name) for index in aside("a")}
+    hidden = {_patient(file.name) for index, file in enumerate(files) if index not in aside("a")}
+    assert len(seen) + len(hidden) == 6
+    assert cnn("train", "tiny.yaml", "--resume", *options, "train.epochs=2", "--run", "a").code == 0
+    for data, message in (
+        ("data.train=photos", "photos: no CSV or TSV list, so there is no column 'patient'"),
+        ("data.group={column: patent}", "list.csv: there is no column 'patent'; did you mean 'patient'?"),
+        ("data.group={colum: patient}", "unknown key 'colum'"),
+    ):
+        done = cnn("train", "tiny.yaml", *options, data)
+        assert done.code in (2, 65)
+        assert message in done.err
+
+
 def _number(path: Path) -> tuple[int, int]:
     patient, number = path.stem[1:].split("_")
     return int(patient), int(number)

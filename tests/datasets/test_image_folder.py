@@ -87,9 +87,8 @@ def test_parts(tmp_path: Path) -> None:
     source = open_data(tmp_path)
     assert {name: len(part) for name, part in source.parts.items()} == {"train": 6, "validation": 3, "test": 4}
     # labels follow the names of the training classes, whatever a part has itself
-    assert source.test is not None
-    assert source.test.classes == ("c",)
-    np.testing.assert_array_equal(source.test.load(classes=source.part("train").classes).labels, [2, 2, 2, 2])
+    assert source.parts["test"].classes == ("c",)
+    np.testing.assert_array_equal(source.parts["test"].load(classes=source.part("train").classes).labels, [2, 2, 2, 2])
 
 
 def test_part_beside_the_training_folder(tmp_path: Path) -> None:

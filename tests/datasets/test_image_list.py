@@ -62,6 +62,20 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     assert part.load().images.shape == (2, 3, 3, 1)
 
 
+def test_columns(tmp_path: Path) -> None:
+    text = "path,label,split,Patient\nimages/0.png,a,train,p 1\nimages/1.png,b,test,p2\nimages/2.png,b,train,p1\n"
+    part = opened(tmp_path, text).part("train")
+    assert part.column("Patient") == ["p 1", "p1"]
+    with pytest.raises(DataError, match=r"list\.csv: there is no column 'patient'; .*'?Patient"):
+        part.column("patient")
+    part = opened(tmp_path, "path,label,n\nimages/0.png,a,1\nimages/1.png,b\n").part("train")
+    with pytest.raises(DataError, match=r"list\.csv:3: nothing in column 'n'$"):
+        part.column("n")
+    part = opened(tmp_path, "images/0.png,a\nimages/1.png,b\n").part("train")
+    with pytest.raises(DataError, match="no first row that names the columns, so there is no 'n'"):
+        part.column("n")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

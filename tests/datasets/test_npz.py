@@ -58,8 +58,8 @@ def test_parts_and_spellings(tmp_path: Path) -> None:
     }
     source = open_data(save(tmp_path, **arrays, comment=np.zeros(3)))
     assert list(source.parts) == ["train", "validation", "test"]
-    assert source.validation is source.part("validation")
-    assert source.test is source.beside("test")
+    assert source.parts["validation"] is source.part("validation")
+    assert source.parts["test"] is source.beside("test")
     assert list(open_data(save(tmp_path, x_train=IMAGES, y_train=LABELS[:, None])).parts) == ["train"]
     source = open_data(save(tmp_path, images=IMAGES, labels=LABELS))
     assert source.part("test") is source.train

@@ -54,7 +54,7 @@ def test_a_test_part_is_not_trained_on(tmp_path: Path) -> None:
     write_mnist(tmp_path, pixels(4, 3, 3), np.array([0, 1, 0, 1]), part="t10k")
     source = open_data(tmp_path)
     assert source.train is None
-    assert source.part("validation") is source.part("test") is source.test
+    assert source.part("validation") is source.part("test") is source.parts["test"]
     with pytest.raises(DataError, match="no train part, only test"):
         source.part("train")
 
