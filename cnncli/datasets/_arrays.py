@@ -1,10 +1,15 @@
-"""Checks of images and labels that come as arrays, shared by the formats that hold them so."""
+"""Images and labels that come as arrays: checks and reading, shared by the formats that hold them so."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 
-from cnncli.datasets._files import shown
+from cnncli.datasets._files import check_memory, shown
+from cnncli.datasets._fit import Mode, Size, fit_all
 from cnncli.errors import DataError
 
 MAX_CLASSES = 65_536
@@ -37,3 +42,31 @@ def numbered_classes(name: object, labels: np.ndarray, images: int) -> tuple[tup
             index = int(np.argmax(wrong))
             raise DataError(f"{shown(name)}[{index}]: label {labels[index]} is {rule}")
     return tuple(map(str, range(int(labels.max()) + 1))), labels.astype(np.int32)
+
+
+def gather(
+    path: Path, pieces: Iterable[np.ndarray], indices: np.ndarray, size: Size, channels: int, mode: Mode
+) -> np.ndarray:
+    """Some images out of pieces that follow each other, so that what is not wanted is never all in memory.
+
+    Parameters
+    ----------
+    path : Path
+        Named where there is not enough memory.
+    pieces : iterable of ndarray, shape (images, height, width, channels)
+    indices : ndarray of int64
+        Which images, counted over all pieces.
+    size, channels, mode
+        What they are brought to; see `fit`.
+    """
+    shape = (len(indices), *size, channels)
+    check_memory(path, math.prod(shape))
+    out = np.empty(shape, np.uint8)
+    order = np.argsort(indices, kind="stable")
+    first = 0
+    for piece in pieces:
+        begin, end = np.searchsorted(indices[order], (first, first + len(piece)))
+        wanted = order[begin:end]
+        out[wanted] = fit_all(piece[indices[wanted] - first], size, channels, mode)
+        first += len(piece)
+    return out

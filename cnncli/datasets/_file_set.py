@@ -65,11 +65,6 @@ class FileSet(Dataset):
     def names(self) -> Sequence[str]:
         return self.files
 
-    @property
-    def sizes(self) -> dict[Size, int]:
-        """How many images there are of each size."""
-        return {size: count for size, (count, _) in self._headers[0].items()}
-
     def one_size(self) -> Size:
         sizes = sorted(self._headers[0].items(), key=lambda item: -item[1][0])
         if len(sizes) > 1:

@@ -13,15 +13,15 @@ Krizhevsky: Learning multiple layers of features from tiny images, 2009; https:/
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from cnncli.datasets._files import check_memory, failure, fill, natural_key, open_regular, shown
-from cnncli.datasets._fit import Mode, fit_all
+from cnncli.datasets._arrays import gather
+from cnncli.datasets._files import failure, fill, natural_key, open_regular, shown
+from cnncli.datasets._fit import Mode
 from cnncli.datasets._names import Names
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import DataError
@@ -87,19 +87,12 @@ class Cifar(Dataset):
     def read(
         self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None, mode: Mode
     ) -> tuple[np.ndarray, dict[int, str]]:
-        shape = (len(indices), *(size or self.size), channels or self.channels)
-        check_memory(self.path, math.prod(shape))
-        out = np.empty(shape, np.uint8)
-        order = np.argsort(indices, kind="stable")
-        first = 0
-        for path, count in self.batches:
-            for records in _pieces(path, count, self.prefix):
-                begin, end = np.searchsorted(indices[order], (first, first + len(records)))
-                wanted = order[begin:end]
-                planes = records[indices[wanted] - first, self.prefix :].reshape(-1, 3, SIDE, SIDE)
-                out[wanted] = fit_all(planes.transpose(0, 2, 3, 1), size, channels, mode)
-                first += len(records)
-        return out, {}
+        pieces = (
+            records[:, self.prefix :].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+            for path, count in self.batches
+            for records in _pieces(path, count, self.prefix)
+        )
+        return gather(self.path, pieces, indices, size or self.size, channels or self.channels, mode), {}
 
     def _name(self, index: int) -> str:
         for path, count in self.batches:

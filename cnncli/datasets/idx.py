@@ -27,7 +27,7 @@ import numpy as np
 
 from cnncli.datasets import _arrays
 from cnncli.datasets._files import DEFLATE_LIMIT, check_memory, failure, fill, open_regular, shown
-from cnncli.datasets._fit import Mode, fit_all
+from cnncli.datasets._fit import Mode
 from cnncli.datasets._names import Names
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import DataError, MissingError
@@ -92,18 +92,9 @@ class Idx(Dataset):
     def read(
         self, indices: np.ndarray, size: tuple[int, int] | None, channels: int | None, mode: Mode
     ) -> tuple[np.ndarray, dict[int, str]]:
-        shape = (len(indices), *(size or self.size), channels or self.channels)
-        check_memory(self.path, math.prod(shape))
-        out = np.empty(shape, np.uint8)
-        order = np.argsort(indices, kind="stable")
-        first = 0
-        for piece in _pieces(self.path, _IMAGES, AT_ONCE):  # what is not wanted is never all in memory
-            begin, end = np.searchsorted(indices[order], (first, first + len(piece)))
-            wanted = order[begin:end]
-            images = piece.reshape(-1, *self.stored[1:])[indices[wanted] - first]
-            out[wanted] = fit_all(images, size, channels, mode)
-            first += len(piece)
-        return out, {}
+        pieces = (piece.reshape(-1, *self.stored[1:]) for piece in _pieces(self.path, _IMAGES, AT_ONCE))
+        found = _arrays.gather(self.path, pieces, indices, size or self.size, channels or self.channels, mode)
+        return found, {}
 
 
 def _pairs(folder: Path) -> dict[tuple[str, str], dict[str, Path]]:
