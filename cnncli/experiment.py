@@ -12,6 +12,7 @@ import numpy as np
 from cnncli import __version__, _fast
 from cnncli.augmenter import Augmenter
 from cnncli.checkpoint import Checkpoint
+from cnncli.choices import CHOICES
 from cnncli.datasets._files import shown
 from cnncli.datasets._reading import Reading
 from cnncli.datasets.base import Images
@@ -170,8 +171,6 @@ CHANGEABLE = (
     "train.tensorboard",
     "train.early_stopping",
 )
-
-CHOICES = ("loss", "optimizer", "schedule")  # one key, the name, with its options
 
 
 def _changes(old: Any, new: Any, path: str = "") -> list[str]:

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from cnncli import registry
+from cnncli.choices import CHOICES
 from cnncli.fields import options
-from cnncli.schema import CHOICES
 from cnncli.sections import DataSpec, TrainSpec
 from cnncli.wiring import ENTRY_SCHEMA, layer_names, layer_type
-
-DEFAULTS = {"loss": "softmax_cross_entropy", "optimizer": "sgd", "schedule": "constant"}
 
 
 def keys(config: Any) -> Iterator[tuple[str, str]]:
@@ -23,8 +21,8 @@ def keys(config: Any) -> Iterator[tuple[str, str]]:
     config = config if isinstance(config, Mapping) else {}
     yield from _of_class("data", DataSpec)
     yield from _of_class("train", TrainSpec)
-    for key, package in CHOICES.items():
-        chosen = config.get(key, DEFAULTS[key])
+    for key, (package, default) in CHOICES.items():
+        chosen = config.get(key, default)
         names = [chosen] if isinstance(chosen, str) else list(chosen) if isinstance(chosen, Mapping) else []
         yield key, f"one of {', '.join(registry.names(package))}"
         for name in names:

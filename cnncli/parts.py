@@ -14,6 +14,7 @@ from cnncli.datasets.base import Dataset, Source, open_data
 from cnncli.errors import DataError, SpecError
 from cnncli.sections import Column, Fold
 from cnncli.spec import DataSpec
+from cnncli.texts import shape_text
 
 if TYPE_CHECKING:
     from cnncli.datasets._fit import Mode
@@ -106,10 +107,12 @@ class Parts:
         if self.test is not None:
             counts.append(f"{len(self.test):,} for testing")
         own = self.train.size if self.train.size != self.size else None
-        change = "" if self.train.size == self.size else f", {self.fit} from {_by(own) if own else 'several sizes'}"
+        change = (
+            "" if self.train.size == self.size else f", {self.fit} from {shape_text(own) if own else 'several sizes'}"
+        )
         colours = "grey" if self.channels == 1 else "colour"
         kind = self.format.replace("_", " ")
-        return f"{kind}, {', '.join(counts)}; {len(self.classes)} classes, {_by(self.size)} {colours}{change}"
+        return f"{kind}, {', '.join(counts)}; {len(self.classes)} classes, {shape_text(self.size)} {colours}{change}"
 
     def load(self, seed: int) -> tuple[Images, Images | None]:
         """Decode the images for training and for validation."""
@@ -160,7 +163,3 @@ class Parts:
 def with_policy(data: DataSpec, reading: Reading | None) -> Reading:
     """How to read, with what a config says about images that cannot be read."""
     return replace(reading or Reading(), skip=data.on_error == "skip", max_bad=data.max_bad)
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

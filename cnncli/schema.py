@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from cnncli import registry
+from cnncli.choices import CHOICES
 from cnncli.fields import Constraint, Option, Pair, options, plain
 from cnncli.sections import DataSpec, TrainSpec
 from cnncli.wiring import ENTRY_SCHEMA, MAX_LAYERS, Training
@@ -27,7 +28,6 @@ _SIMPLE: dict[Any, Schema] = {
     str: {"type": "string"},
     types.NoneType: {"type": "null"},
 }
-CHOICES = {"loss": "losses", "optimizer": "optimizers", "schedule": "schedules"}
 
 
 def config_schema() -> Schema:
@@ -41,7 +41,7 @@ def config_schema() -> Schema:
                 "data": of_class(DataSpec),
                 "blocks": {"type": "object", "additionalProperties": _ref("block")},
                 "model": {"type": "array", "minItems": 1, "maxItems": MAX_LAYERS},
-                **{key: _entry(package) for key, package in CHOICES.items()},
+                **{key: _entry(choice.package) for key, choice in CHOICES.items()},
                 "train": of_class(TrainSpec),
             },
             required=["model"],

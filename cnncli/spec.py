@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from cnncli import registry
 from cnncli.blocks import expand, read_blocks
+from cnncli.choices import CHOICES
 from cnncli.errors import ShapeError
 from cnncli.fields import Path, Problem, from_mapping, show, to_mapping
 from cnncli.fields import options as declared
@@ -189,9 +190,7 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
         nodes = read_model(entries if isinstance(model, list) else model, problems, known, whole=whole)
     data = from_mapping(DataSpec, config.get("data"), ("data",), problems)
     train = from_mapping(TrainSpec, config.get("train"), ("train",), problems)
-    loss = _choose(config, "loss", "softmax_cross_entropy", *_registered("losses"), problems)
-    optimizer = _choose(config, "optimizer", "sgd", *_registered("optimizers"), problems)
-    schedule = _choose(config, "schedule", "constant", *_registered("schedules"), problems)
+    loss, optimizer, schedule = (_choose(config, key, problems) for key in CHOICES)
     paths = dict(zip(names, places, strict=True))
     if data is not None:
         _check_channels(data, problems)
@@ -232,19 +231,10 @@ def _labels(names: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
     return {place[:length]: f"model.{name}" for name, place in named for length in (2, len(place))}
 
 
-def _registered(package: str) -> tuple[Iterable[str], Callable[[str], type]]:
-    return registry.names(package), partial(registry.get, package)
-
-
-def _choose(
-    config: Mapping[str, Any],
-    key: str,
-    default: str,
-    names: Iterable[str],
-    get: Callable[[str], type],
-    problems: list[Problem],
-) -> Any:
+def _choose(config: Mapping[str, Any], key: str, problems: list[Problem]) -> Any:
     """The object behind ``key: name`` or ``key: {name: {options}}``; None if there is a problem."""
+    package, default = CHOICES[key]
+    names, get = registry.names(package), partial(registry.get, package)
     value = config.get(key, default)
     entry = {value: None} if isinstance(value, str) else value
     if not isinstance(entry, dict) or not entry:

@@ -20,6 +20,7 @@ from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
 from cnncli.registry import suggest
 from cnncli.spec import Normalize, RunSpec
+from cnncli.texts import shape_text
 
 FATES = ("matched", "fresh", "skipped")
 LISTED = 20  # misfits in a message
@@ -174,11 +175,6 @@ def as_begun(spec: RunSpec, stored: Checkpoint) -> RunSpec:
         return spec
     preprocessing = Preprocessing.from_dict(stored.meta["preprocessing"])
     return normalized_as(spec, preprocessing, preprocessing.channels)
-
-
-def shape_text(shape: Sequence[int] | None) -> str:
-    """A shape as a text such as ``16x6x5x5``."""
-    return "none" if shape is None else "x".join(map(str, shape))
 
 
 def _layer(tensor: str) -> str:

@@ -26,12 +26,12 @@ EVERYTHING = [
 # stand in the row of the applications. Packages import no other package of their row.
 ROWS: list[set[str]] = [
     {"_fast"},
-    {"errors", "runtime", "signals", "random", "registry", "metrics", "constraints", "monitor"},
+    {"errors", "runtime", "signals", "random", "registry", "metrics", "constraints", "monitor", "texts"},
     {"files", "fields", "splits"},
     {"initializers", "yamlio", "describe", "checkpoint"},
     {"layers"},
     {"losses", "optimizers", "schedules", "datasets", "augmentations"},
-    {"origin", "sections", "calculation", "wiring", "blocks", "overrides", "spec"},
+    {"origin", "choices", "sections", "calculation", "wiring", "blocks", "overrides", "spec"},
     {"workspace", "graph"},
     {"fuse", "lifetimes", "gathering"},
     {"network", "preprocessing"},

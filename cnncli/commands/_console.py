@@ -61,11 +61,6 @@ def loss_text(loss: float) -> str:
     return f"{loss:.4f}" if abs(loss) < 1000 else f"{loss:.4g}"
 
 
-def shape_text(shape: Sequence[int]) -> str:
-    """A shape or window as a text such as ``6x28x28``."""
-    return "x".join(map(str, shape))
-
-
 def bytes_text(count: int) -> str:
     """A number of bytes as a text such as ``18.8 kB``."""
     size = float(count)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnncli.commands import _options, _pictures
-from cnncli.commands._console import note, percent, result, shape_text, table
+from cnncli.commands._console import note, percent, result, table
+from cnncli.texts import shape_text
 
 if TYPE_CHECKING:
     import numpy as np

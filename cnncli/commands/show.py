@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnncli.commands import _options, _pictures, _show_augment, _show_schedule
-from cnncli.commands._console import json_number, note, percent, result_json, shape_text
+from cnncli.commands._console import json_number, note, percent, result_json
+from cnncli.texts import shape_text
 
 if TYPE_CHECKING:
     import numpy as np

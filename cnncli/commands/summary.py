@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cnncli.commands import _options
-from cnncli.commands._console import bytes_text, result, result_json, shape_text, table
+from cnncli.commands._console import bytes_text, result, result_json, table
+from cnncli.texts import shape_text
 
 if TYPE_CHECKING:
     from cnncli.graph import Graph, Summary

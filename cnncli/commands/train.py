@@ -149,7 +149,8 @@ def _tell_data(parts: Parts) -> None:
 
 def _tell_transfer(transfer: Transfer, preprocessing: Preprocessing) -> str:
     """Say what is taken over and what is not; returns it without the table."""
-    from cnncli.transfer import FATES, shape_text
+    from cnncli.texts import shape_text
+    from cnncli.transfer import FATES
 
     rows = [
         (t.name, f"{t.fate}: {t.reason}" if t.reason else t.fate, shape_text(t.here), shape_text(t.there))
