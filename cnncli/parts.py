@@ -106,10 +106,8 @@ class Parts:
             counts.append(f"{len(self.validation):,} for validation")
         if self.test is not None:
             counts.append(f"{len(self.test):,} for testing")
-        own = self.train.size if self.train.size != self.size else None
-        change = (
-            "" if self.train.size == self.size else f", {self.fit} from {shape_text(own) if own else 'several sizes'}"
-        )
+        own = shape_text(self.train.size) if self.train.size else "several sizes"
+        change = "" if self.train.size == self.size else f", {self.fit} from {own}"
         colours = "grey" if self.channels == 1 else "colour"
         kind = self.format.replace("_", " ")
         return f"{kind}, {', '.join(counts)}; {len(self.classes)} classes, {shape_text(self.size)} {colours}{change}"
