@@ -9,6 +9,7 @@ import numpy as np
 
 from cnncli import random, registry
 from cnncli.augmentations.base import Augmentation, Changes
+from cnncli.datasets._mapped import fetch
 from cnncli.errors import SpecError
 from cnncli.preprocessing import full_scale
 from cnncli.transforms import background_of, scaled, unscaled
@@ -128,6 +129,7 @@ class Augmenter:
         scratch : ndarray of float32, shape (threads, scratch_size)
         """
         indices, *arguments = changed.arguments(places)
+        fetch(self._images, indices)
         self._kernels.augment.change_images(
             self._images, indices, *arguments, self._fill, self._edge, out, scratch, threads
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnncli.datasets._mapped import fetch
 from cnncli.layers.base import Shape
 from cnncli.network import Network
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cnncli.datasets._fit import Mode
     from cnncli.datasets.base import Dataset, Images
 
+PIECE = 2**18  # pixels that are looked at in one go
 _FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
 
 
@@ -77,6 +79,7 @@ class Preprocessing:
 
         `pixels` is the type that images had before they were augmented, which is their full scale still.
         """
+        fetch(images, indices)
         scale, shift = self.factors[pixels or images.dtype]
         network.kernels.pack.from_images(images, indices, scale, shift, network.x, network.threads)
 
@@ -104,21 +107,27 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     mean, std : tuple of float
         A channel that does not vary has standard deviation 1.
     """
-    full = _FULL_SCALE[images.dtype.name]
     means, deviations = [], []
-    for channel in range(images.shape[3]):
-        values = images[..., channel]
-        if values.dtype.kind == "u":  # exact, whatever the order: sums of whole numbers
-            # in pieces: bincount makes 8 bytes of each value, and not all images may fit the memory
-            some = max(1, 2**16 // (images.shape[1] * images.shape[2]))
-            pieces = (values[first : first + some].ravel() for first in range(0, len(values), some))
-            counts = sum(np.bincount(piece, minlength=full + 1) for piece in pieces)
-            levels = np.arange(full + 1) / full
-            mean = float(counts @ levels / values.size)
-            variance = float(counts @ (levels - mean) ** 2 / values.size)
-        else:
-            mean = float(values.mean(dtype=np.float64))
-            variance = float(np.square(values - mean, dtype=np.float64).mean())
-        means.append(mean)
-        deviations.append(variance**0.5 or 1.0)
-    return tuple(means), tuple(deviations)
+    if images.dtype.kind == "u":
+        for counts in _counts(images):  # exact, whatever the order: sums of whole numbers
+            levels = np.arange(len(counts)) / (len(counts) - 1)
+            means.append(float(counts @ levels / counts.sum()))
+            deviations.append(float(counts @ (levels - means[-1]) ** 2 / counts.sum()) ** 0.5)
+    else:
+        for values in np.moveaxis(images, 3, 0):
+            means.append(float(values.mean(dtype=np.float64)))
+            deviations.append(float(np.square(values - means[-1], dtype=np.float64).mean()) ** 0.5)
+    return tuple(means), tuple(deviation or 1.0 for deviation in deviations)
+
+
+def _counts(images: np.ndarray) -> np.ndarray:
+    """How often each value occurs in each channel; in pieces, as not all images may fit the memory."""
+    channels, values = images.shape[3], _FULL_SCALE[images.dtype.name] + 1
+    counts = np.zeros((channels, values), np.int64)
+    some = max(1, PIECE // (images.shape[1] * images.shape[2]))
+    for first in range(0, len(images), some):
+        piece = images[first : first + some]
+        fetch(images, np.arange(first, first + len(piece)))
+        for channel in range(channels):
+            counts[channel] += np.bincount(piece[..., channel].ravel(), minlength=values)
+    return counts

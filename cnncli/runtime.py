@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+PROCESS, GROUPS = Path("/proc/self"), Path("/sys/fs/cgroup")
 
 
 def threads(wanted: int | None = None) -> int:
@@ -27,11 +30,13 @@ def threads(wanted: int | None = None) -> int:
 
 
 def memory() -> int:
-    """Bytes of memory of this machine, or that the control group (version 2) grants."""
-    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError):  # the word "max" where there is no limit
-        limit = min(limit, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    return limit
+    """Bytes of memory of this machine, or that a control group grants."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for folder in _control_groups("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):  # of version 2 and 1
+            with suppress(OSError, ValueError):  # the word "max" where there is no limit
+                limits.append(int((folder / name).read_text(encoding="ascii")))
+    return min(limits)
 
 
 def has_spare(used: int) -> bool:
@@ -47,9 +52,26 @@ def processors() -> int:
 
 
 def _quota() -> int | None:
-    """Whole processors that the control group (version 2) grants, rounded up."""
+    """Whole processors that control groups grant, rounded up."""
+    found = []
+    for folder in _control_groups("cpu"):
+        for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):  # of version 2 and 1
+            with suppress(OSError, ValueError):
+                limit, period = map(int, " ".join((folder / name).read_text() for name in names).split())
+                if limit > 0:
+                    found.append(-(-limit // period))
+    return min(found, default=None)
+
+
+def _control_groups(controller: str) -> Iterator[Path]:
+    """The folders of the groups this process belongs to, as far as they are seen from here, and of those above them."""
     try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return -(-int(limit) // int(period))
+        lines = (PROCESS / "cgroup").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
-        return None
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            folder = GROUPS / controllers  # version 2 has one tree for all
+            own = folder / path.lstrip("/")
+            yield from (group for group in (own, *own.parents) if group.is_relative_to(folder))

@@ -1,4 +1,4 @@
-"""How many threads are used."""
+"""How many threads are used, and how much memory there is."""
 
 from __future__ import annotations
 
@@ -46,20 +46,47 @@ def test_the_least_of_all(machine: pytest.MonkeyPatch) -> None:
     assert runtime.threads() == 4
 
 
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str]) -> None:
+    """A machine with these control groups."""
+    monkeypatch.setattr(runtime, "PROCESS", tmp_path / "proc")
+    monkeypatch.setattr(runtime, "GROUPS", tmp_path / "sys")
+    for name, text in {"proc/cgroup": membership, **{f"sys/{name}": text for name, text in files.items()}}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+
 @pytest.mark.parametrize(
     ("text", "quota"), [("200000 100000\n", 2), ("150000 100000\n", 2), ("50000 100000\n", 1), ("max 100000\n", None)]
 )
-def test_quota(text: str, quota: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda self: text)
+def test_quota(text: str, quota: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups(tmp_path, monkeypatch, "0::/\n", {"cpu.max": text})
     assert runtime._quota() == quota
 
 
-def test_no_control_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(self: Path) -> str:
-        raise FileNotFoundError
+def test_groups_within_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Slurm makes them: the least of the job's and its step's."""
+    limits = {"memory.max": "max\n", "cpu.max": "400000 100000\n"}
+    step = {"memory.max": "9000000\n", "cpu.max": "300000 100000\n"}
+    files = limits | {f"job/{name}": text for name, text in limits.items() if name == "cpu.max"}
+    files |= {"job/memory.max": "7000000\n"} | {f"job/step/{name}": text for name, text in step.items()}
+    groups(tmp_path, monkeypatch, "0::/job/step\n", files)
+    assert (runtime.memory(), runtime._quota()) == (7_000_000, 3)
 
-    monkeypatch.setattr(Path, "read_text", missing)
+
+def test_version_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "memory/a/memory.limit_in_bytes": "5000000\n", "memory/memory.limit_in_bytes": "9223372036854771712\n",
+        "cpu,cpuacct/cpu.cfs_quota_us": "-1\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+        "cpu,cpuacct/a/cpu.cfs_quota_us": "250000\n", "cpu,cpuacct/a/cpu.cfs_period_us": "100000\n",
+    }  # fmt: skip
+    groups(tmp_path, monkeypatch, "5:memory:/a\n4:cpu,cpuacct:/a\n1:name=systemd:/\n", files)
+    assert (runtime.memory(), runtime._quota()) == (5_000_000, 3)
+
+
+def test_no_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "PROCESS", tmp_path)
     assert runtime._quota() is None
+    assert runtime.memory() > 2**26
 
 
 def test_this_process_may_use_what_it_was_granted() -> None:

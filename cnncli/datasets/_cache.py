@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from cnncli.datasets._mapped import open_mapped
 from cnncli.files import replace_file
 
 VERSION = 1  # of what decoding gives
@@ -44,7 +45,7 @@ def load(folder: Path, key: str) -> Filled | None:
     path = folder / f"{key}.npy"
     try:
         notes = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        images = np.load(path, mmap_mode="r")
+        images = open_mapped(path)
         os.utime(path)  # it is in use
         return images[: notes["images"]], {int(place): text for place, text in notes["problems"].items()}
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
