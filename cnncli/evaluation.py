@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from cnncli import metrics
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
+from cnncli.views import views
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,18 @@ class Evaluation:
     losses: np.ndarray
     confusion: np.ndarray
 
+    @classmethod
+    def of(cls, scores: np.ndarray, losses: np.ndarray, labels: np.ndarray) -> Evaluation:
+        """What scores and losses come to."""
+        confusion = metrics.confusion_matrix(labels, scores.argmax(axis=1), scores.shape[1])
+        return cls(scores, labels, losses, confusion)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which images are named correctly, bool."""
+        right: np.ndarray = self.scores.argmax(axis=1) == self.labels
+        return right
+
     @property
     def accuracy(self) -> float:
         return metrics.accuracy(self.confusion)
@@ -44,10 +57,9 @@ class Evaluation:
         """The 95 % interval of the accuracy (Wilson)."""
         return metrics.wilson_interval(int(np.trace(self.confusion)), len(self.labels))
 
-    @property
-    def top5(self) -> float:
-        """Share of images whose class is among the five with the highest scores."""
-        return float(metrics.in_top_k(self.scores, self.labels, min(5, self.scores.shape[1])).mean())
+    def top(self, k: int) -> float:
+        """Share of images whose class is among the k with the highest scores."""
+        return float(metrics.in_top_k(self.scores, self.labels, min(k, self.scores.shape[1])).mean())
 
 
 def predict(
@@ -103,6 +115,30 @@ def evaluate(
     poll: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Scores, losses and the confusion matrix of labelled images; see `predict`."""
-    scores, losses = predict(network, preprocessing, images, labels, poll)
-    confusion = metrics.confusion_matrix(labels, scores.argmax(axis=1), scores.shape[1])
-    return Evaluation(scores, labels, losses, confusion)
+    return Evaluation.of(*predict(network, preprocessing, images, labels, poll), labels)
+
+
+def predict_views(
+    network: Network,
+    preprocessing: Preprocessing,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    names: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of scores and losses over several views of each image (see `cnncli.views`), which fill the batches."""
+    scores: list[np.ndarray] = []
+    losses: list[np.ndarray] = []
+    for first in range(0, len(images), network.batch_size):
+        some = slice(first, first + network.batch_size)
+        seen = views(images[some], names)
+        count = seen.shape[1]
+        each = predict(
+            network,
+            preprocessing,
+            seen.reshape(-1, *seen.shape[2:]),
+            None if labels is None else labels[some].repeat(count),
+        )
+        for means, values in zip((scores, losses), each, strict=True):
+            shape = (len(seen), count, *values.shape[1:])
+            means.append(values.reshape(shape).mean(axis=1, dtype=np.float64).astype(values.dtype))
+    return np.concatenate(scores), np.concatenate(losses)

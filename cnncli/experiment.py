@@ -11,8 +11,8 @@ import numpy as np
 
 from cnncli import __version__, _fast
 from cnncli.augmenter import Augmenter
+from cnncli.changes import changes
 from cnncli.checkpoint import Checkpoint
-from cnncli.choices import CHOICES
 from cnncli.datasets._files import shown
 from cnncli.datasets._reading import Reading
 from cnncli.datasets.base import Images
@@ -136,8 +136,8 @@ class Experiment:
         meta, config = stored.meta, resolved(self.spec)
         check_shapes(stored.path, stored.arrays, self.graph.stored_shapes())
         before = resolved(from_resolved(stored.meta["config"], str(stored.path)))  # with options that are newer than it
-        changes = _changes(before, config)
-        if fixed := [change for change in changes if not change.startswith(CHANGEABLE)]:
+        told = _told(before, config)
+        if fixed := [line for line in told if not line.startswith(CHANGEABLE)]:
             raise CheckpointError(f"{stored.path}: cannot be gone on with, as the config differs: {'; '.join(fixed)}")
         check_shapes(stored.path, stored.arrays, {name: a.shape for name, a in self.trainer.arrays().items()})
         if meta["classes"] != list(self.classes) or meta["train_images"] != len(self.trainer.train):
@@ -152,7 +152,7 @@ class Experiment:
         self.trainer.load(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
         self._from = meta.get("from")
-        return changes
+        return told
 
 
 def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:
@@ -173,18 +173,15 @@ CHANGEABLE = (
 )
 
 
-def _changes(old: Any, new: Any, path: str = "") -> list[str]:
-    """The entries of two configs that differ, each as ``key: old then, new now``."""
-    if old == new:
-        return []
-    if path == "model":
-        return ["model differs"]
-    if path in CHOICES and old.keys() != new.keys():
-        old, new = next(iter(old)), next(iter(new))
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = dict.fromkeys([*old, *new])
-        return [line for k in keys for line in _changes(old.get(k), new.get(k), f"{path}.{k}" if path else k)]
-    return [f"{path}: {show(old)} then, {show(new)} now"]
+def _told(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two configs, each as ``key: old then, new now``; a network is the same or it is not."""
+    lines = [
+        "model differs"
+        if change.key.startswith("model")
+        else f"{change.key}: {show(change.before)} then, {show(change.now)} now"
+        for change in changes(before, now)
+    ]
+    return list(dict.fromkeys(lines))
 
 
 def _preprocessing(data: DataSpec, parts: Parts, train: Images) -> Preprocessing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 
@@ -67,6 +68,25 @@ def class_scores(confusion: np.ndarray) -> ClassScores:
         recall=hits / np.maximum(images, 1),
         f1=2 * hits / np.maximum(images + predictions, 1),
     )
+
+
+class Average(NamedTuple):
+    """Precision, recall and F1 over all classes."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def macro(scores: ClassScores) -> Average:
+    """Means over the classes, each counting alike."""
+    return Average(*(float(each.mean()) for each in (scores.precision, scores.recall, scores.f1)))
+
+
+def weighted(scores: ClassScores) -> Average:
+    """Means over the classes, each counting by its images; 0 where there is no image."""
+    total = max(int(scores.images.sum()), 1)
+    return Average(*(float(scores.images @ each / total) for each in (scores.precision, scores.recall, scores.f1)))
 
 
 def in_top_k(scores: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

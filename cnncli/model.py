@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from cnncli.graph import Graph
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
 from cnncli.spec import RunSpec, from_resolved
+
+if TYPE_CHECKING:
+    from cnncli.evaluation import Evaluation
 
 FORMAT = 1  # of the meta data and the names of arrays; later versions read all earlier ones
 BATCH = 64
@@ -51,6 +54,8 @@ class Model:
         The resolved config it was trained with.
     classes : tuple of str
     preprocessing : Preprocessing
+    temperature : float
+        Of a calibrated network; 0 for others.
     meta : dict
         Everything else the checkpoint tells: progress, history, versions.
     """
@@ -64,6 +69,9 @@ class Model:
             self.classes: tuple[str, ...] = tuple(stored.meta["classes"])
             self.preprocessing = Preprocessing.from_dict(stored.meta["preprocessing"])
             self.graph = Graph(self.spec.model, self.preprocessing.shape, self.spec.loss)
+            self.temperature = float(stored.meta.get("temperature", 0.0))
+            if not 0 <= self.temperature < np.inf:
+                raise ValueError(f"temperature {self.temperature}")
             self.spec.loss.plan(self.graph.shapes[self.graph.output], len(self.classes))
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{stored.path}: not a checkpoint of a network ({error})") from error
@@ -90,25 +98,65 @@ class Model:
         check_shapes(self.path, self._arrays, shapes)
         return {name: self._arrays[name] for name in shapes}
 
+    def tensor(self, name: str) -> np.ndarray | None:
+        """Any tensor of the checkpoint, also one that the network does not need."""
+        return self._arrays.get(name)
+
     @cached_property
     def probabilities(self) -> bool:
         """Whether scores are probabilities."""
         return self.spec.loss.probabilities
 
-    def scores(self, images: np.ndarray) -> np.ndarray:
+    def scores(self, images: np.ndarray, views: Sequence[str] = ()) -> np.ndarray:
         """Scores of decoded images.
 
         Parameters
         ----------
         images : ndarray, shape (N, height, width, channels) in the network's own size
+        views : sequence of str
+            Views of each image to average over; see `cnncli.views`.
 
         Returns
         -------
         ndarray, shape (N, classes)
         """
-        from cnncli.evaluation import predict
+        few = len(images) <= 8 and not views
+        return self._answers(self.network(8 if few else BATCH), images, None, views)[0]
 
-        return predict(self.network(8 if len(images) <= 8 else BATCH), self.preprocessing, images)[0]
+    def evaluate(
+        self, images: np.ndarray, labels: np.ndarray, batch_size: int = BATCH, views: Sequence[str] = ()
+    ) -> Evaluation:
+        """Scores, losses and the confusion matrix of labelled images; see `scores`.
+
+        With a temperature or views the loss of a network that gives probabilities is -log of the label's.
+        """
+        from cnncli.evaluation import Evaluation
+        from cnncli.temperature_scaling import TINY
+
+        scores, losses = self._answers(self.network(batch_size), images, labels, views)
+        if self.probabilities and (views or self.temperature):
+            losses = -np.log(np.maximum(scores[np.arange(len(labels)), labels], TINY, dtype=np.float64))
+        return Evaluation.of(scores, losses, labels)
+
+    def _answers(
+        self, network: Network, images: np.ndarray, labels: np.ndarray | None, views: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from cnncli.evaluation import predict, predict_views
+
+        if views:
+            scores, losses = predict_views(network, self.preprocessing, images, labels, views)
+        else:
+            scores, losses = predict(network, self.preprocessing, images, labels)
+        if self.temperature:
+            from cnncli.temperature_scaling import tempered
+
+            scores = tempered(scores, self.temperature)
+        return scores, losses
+
+    def save_temperature(self, temperature: float) -> None:
+        """Write a temperature into the checkpoint; from then on it divides the outputs before softmax."""
+        self.meta["temperature"] = self.temperature = temperature
+        checkpoint.save(self.path, self._arrays, self.meta)
 
     def decode(self, sources: Sequence[str | Path | bytes]) -> np.ndarray:
         """Image files (or their contents) as the network wants them, uint8 or, if one has 16 bits, uint16.

@@ -30,11 +30,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines over one axis; y runs from 0 to 1. There is a line for each name of the whole chart, in that order."""
+    """Lines over one axis; y runs from 0 to `top`. There is a line for each name of the whole chart, in that order.
+
+    `share` says whether y is a share, to be shown in percent.
+    """
 
     title: str
     x_label: str
     lines: Sequence[Line]
+    top: float = 1.0
+    share: bool = True
 
 
 def chart(names: Sequence[str], panels: Sequence[Panel], columns: int = 3) -> Image.Image:
@@ -89,7 +94,7 @@ def _draw(picture: Image.Image, panel: Panel, left: int, top: int) -> None:
     last = max(max(line.x) for line in panel.lines)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return x0 + (x - first) / ((last - first) or 1.0) * (x1 - x0), y1 - y * (y1 - y0)
+        return x0 + (x - first) / ((last - first) or 1.0) * (x1 - x0), y1 - y / panel.top * (y1 - y0)
 
     for i, line in enumerate(panel.lines):
         shade = tuple(round(BAND * c + (1 - BAND) * 255) for c in _colour(i))
@@ -102,10 +107,13 @@ def _draw(picture: Image.Image, panel: Panel, left: int, top: int) -> None:
     pen = ImageDraw.Draw(picture)
     small = font(SMALL)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = place(first, share)[1]
+        value = share * panel.top
+        y = place(first, value)[1]
         pen.line((x0, y, x1, y), FRAME)
-        pen.text((x0 - 6, y), f"{100 * share:.0f} %", FAINT, small, anchor="rm")
-    for tick in _ticks(first, last):
+        label = f"{100 * value:.3g} %" if panel.share else f"{value:.3g}"
+        pen.text((x0 - 6, y), label, FAINT, small, anchor="rm")
+    whole = all(isinstance(x, int) for line in panel.lines for x in line.x)
+    for tick in _ticks(first, last, whole):
         x = place(tick, 0)[0]
         pen.line((x, y1, x, y1 + 4), FAINT)
         pen.text((x, y1 + 6), f"{tick:g}", FAINT, small, anchor="mt")
@@ -118,8 +126,16 @@ def _draw(picture: Image.Image, panel: Panel, left: int, top: int) -> None:
             pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), _colour(i))
 
 
-def _ticks(first: float, last: float) -> list[float]:
-    """At most nine round numbers."""
-    steps = (0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 50, 100)
+def above(value: float) -> float:
+    """The next number at which an axis of four parts ends neatly."""
+    power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
+    return next(
+        neat * power for neat in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10) if value <= neat * power * (1 + 1e-9)
+    )
+
+
+def _ticks(first: float, last: float, whole: bool) -> list[float]:
+    """At most nine round numbers, or whole ones."""
+    steps = [s for s in (0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 50, 100) if not whole or s >= 1]
     step = next((step for step in steps if (last - first) / step <= 8), steps[-1])
     return [round(i * step, 6) for i in range(math.ceil(first / step - 1e-6), math.floor(last / step + 1e-6) + 1)]

@@ -14,8 +14,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,22 @@ class RunFolder:
     def write_env(self, facts: Mapping[str, Any]) -> None:
         """Write env.json; raises OutputError or IOFailure."""
         replace_file(self.path / "env.json", [json.dumps(facts, indent=2).encode(), b"\n"])
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep others from training in a folder meanwhile, if it is a run's.
+
+    Raises
+    ------
+    RunInUse
+        Another process holds it.
+    """
+    if not (folder / LOCK).exists():
+        yield
+        return
+    with RunFolder.open(folder):
+        yield
 
 
 def newest_run(name: str) -> Path:

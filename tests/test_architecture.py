@@ -26,7 +26,7 @@ EVERYTHING = [
 # stand in the row of the applications. Packages import no other package of their row.
 ROWS: list[set[str]] = [
     {"_fast"},
-    {"errors", "runtime", "signals", "random", "registry", "metrics", "constraints", "monitor", "texts"},
+    {"errors", "runtime", "signals", "random", "registry", "metrics", "constraints", "monitor", "texts", "pipeline"},
     {"files", "fields", "splits"},
     {"initializers", "yamlio", "describe", "checkpoint"},
     {"layers"},
@@ -35,7 +35,7 @@ ROWS: list[set[str]] = [
     {"workspace", "graph"},
     {"fuse", "lifetimes", "gathering"},
     {"network", "preprocessing"},
-    {"evaluation", "gradcheck"},
+    {"views", "evaluation", "gradcheck"},
     {"training", "runs", "model", "experiment", "session", "benchmark", "filtering", "sheets"},
     {"commands"},
     {"cli"},

@@ -50,7 +50,7 @@ def test_evaluate(trained: Trainer) -> None:
     np.testing.assert_allclose(losses, -np.log(scores[np.arange(130), data.labels]), rtol=1e-4, atol=1e-6)
     assert found.loss == losses.mean()
     assert found.accuracy == (scores.argmax(axis=1) == data.labels).mean()
-    assert found.top5 == 1.0
+    assert found.top(5) == 1.0
     assert found.interval == metrics.wilson_interval(round(found.accuracy * 130), 130)
     assert found.confusion.sum() == 130
     np.testing.assert_array_equal(found.confusion.sum(axis=1), np.bincount(data.labels, minlength=4))

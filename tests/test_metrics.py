@@ -81,3 +81,14 @@ def test_wilson_interval_ends_where_the_observation_is_z_deviations_off(hits: in
         )
     assert 0 <= ends[0] <= hits / images <= ends[1] <= 1
     assert ends[0] < ends[1]
+
+
+def test_averages_over_classes(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, scores = predictions
+    guesses = scores.argmax(axis=1)
+    per_class = metrics.class_scores(metrics.confusion_matrix(labels, guesses, CLASSES))
+    for average, name in ((metrics.macro, "macro"), (metrics.weighted, "weighted")):
+        expected = sklearn_metrics.precision_recall_fscore_support(
+            labels, guesses, labels=np.arange(CLASSES), average=name, zero_division=0
+        )
+        np.testing.assert_allclose(average(per_class), expected[:3], rtol=1e-12)

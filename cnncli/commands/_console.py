@@ -7,10 +7,13 @@ import io
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
+
+_TO_QUOTE = re.compile(r'["\r\n]')
 
 
 def note(text: str) -> None:
@@ -41,8 +44,12 @@ def json_number(value: float) -> float | None:
 
 def csv_row(cells: Iterable[object]) -> str:
     """A line of CSV as RFC 4180 has it, without its end; numbers as with `json_number`."""
+    texts = [cell if isinstance(cell, str) else str(cell) for cell in cells]
+    plain = ",".join(texts)
+    if len(texts) > 1 and plain.count(",") < len(texts) and not _TO_QUOTE.search(plain):
+        return plain
     line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow([cell if isinstance(cell, str) else str(cell) for cell in cells])
+    csv.writer(line, lineterminator="\r\n").writerow(texts)
     return line.getvalue().removesuffix("\r\n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,34 @@ import click
 
 from cnncli.commands import _complete
 from cnncli.commands._console import note, warn
+from cnncli.registry import suggest
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+VIEWS = ("flip", "shift", "five-crop")  # as cnncli.views has them, which need numpy
 MAX_THREADS = 1024  # more than any processor has; OpenMP cannot be asked for what its int does not hold
 
 CONFIG = _complete.CONFIG
 CONFIGS = (".yaml", ".yml")
 _FIRST = "cnncli.first_override"  # the KEY=VALUE that stood where a CONFIG might have
+
+
+class _Names(click.ParamType):
+    """Some of these names, with commas between them."""
+
+    name = "names"
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known = known
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[str, ...]:
+        names = value if isinstance(value, tuple) else tuple(part.strip() for part in value.split(","))
+        for name in names:
+            if name not in self.known:
+                self.fail(f"unknown {name!r}; {suggest(name, self.known)}", param, context)
+        if len(set(names)) < len(names):
+            self.fail(f"{value!r} names one twice", param, context)
+        return names
 
 
 def _granted(context: click.Context, parameter: click.Parameter, wanted: int | None) -> int | None:
@@ -67,6 +87,16 @@ threads: Decorator = click.option(
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout, one object per line.")
 overrides: Decorator = click.argument(
     "overrides", nargs=-1, callback=_with_first, metavar="[KEY=VALUE]...", shell_complete=_complete.keys
+)
+
+
+views: Decorator = click.option(
+    "--tta",
+    "views",
+    type=_Names(VIEWS),
+    default=(),
+    metavar="VIEW,...",
+    help=f"Test-time augmentation: average over views of each image, of {', '.join(VIEWS)}.",
 )
 
 

@@ -6,9 +6,13 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import BinaryIO
 
 STDIN = "-"
+LONGEST = 2**16  # bytes of a line that are looked at
+AHEAD = 1024  # lines that are read before they are wanted
 
 
 def expanded(images: Iterable[str]) -> Iterator[str]:
@@ -37,12 +41,49 @@ def below(folder: str) -> Iterator[str]:
                 yield os.path.join(root, name)
 
 
-def listed(listing: str) -> list[str]:
-    """The lines of a file, or of stdin."""
+def listed(listing: str) -> Iterator[str | None]:
+    """The lines of a file, or of stdin as they come: None where the next one is not there yet."""
     from cnncli.datasets._files import failure
 
     try:
-        text = sys.stdin.buffer.read() if listing == STDIN else Path(listing).read_bytes()
+        if listing == STDIN:
+            yield from _as_they_come(_lines(sys.stdin.buffer))
+        else:
+            with open(listing, "rb") as file:
+                yield from _lines(file)
     except OSError as error:
         raise failure(listing, error) from None
-    return [os.fsdecode(line) for line in text.splitlines() if line]
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """Lines that are not empty, without their ends; of one that is too long for a path, its beginning."""
+    while line := file.readline(LONGEST):
+        begun = line
+        while len(line) == LONGEST and not line.endswith(b"\n"):
+            line = file.readline(LONGEST)
+        if text := begun.rstrip(b"\r\n"):
+            yield os.fsdecode(text)
+
+
+def _as_they_come(items: Iterator[str]) -> Iterator[str | None]:
+    """The items, and None before each that has to be waited for."""
+    queue: Queue[str | OSError | None] = Queue(AHEAD)
+
+    def read() -> None:
+        try:
+            for item in items:
+                queue.put(item)
+            queue.put(None)
+        except OSError as error:
+            queue.put(error)
+
+    Thread(target=read, name="list", daemon=True).start()
+    while True:
+        if queue.empty():
+            yield None
+        item = queue.get()
+        if item is None:
+            return
+        if isinstance(item, OSError):
+            raise item
+        yield item

@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cnncli.commands import _decoding, _options
-from cnncli.commands._console import csv_row, json_number, loss_text, percent, result, result_json, table, warn
+from cnncli.commands._console import note, percent, result, result_json, warn
+from cnncli.commands._requirement import Requirement, RequirementType, check
 
 if TYPE_CHECKING:
-    from cnncli.datasets.base import Dataset, Images
-    from cnncli.evaluation import Evaluation
+    from cnncli.datasets._reading import Reading
     from cnncli.model import Model
     from cnncli.rejection import Rejection
-
-MATRIX = 30  # classes up to which the confusion matrix is printed whole
-PAIRS = 20  # confusions listed where it is not
 
 
 @click.command()
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @_options.file_path("--data", metavar="PATH", help="Labelled images to evaluate on, instead of the run's test part.")
 @_options.file_path("--predictions", metavar="FILE", help="Write every image's probabilities to this CSV file.")
+@_options.file_path("--confusion", metavar="FILE", help="Write the confusion matrix to this CSV file.")
+@click.option(
+    "--top-k",
+    "top",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="K",
+    help="Count an answer as right too if the class is among the K likeliest.",
+)
+@click.option(
+    "--mistakes",
+    "listed",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="List so many mistakes, doubtful labels and pairs of classes.",
+)
+@click.option("--reliability", "bins", is_flag=True, help="Show how often answers of each probability are right.")
 @click.option(
     "--reject", "rejects", is_flag=True, help="Tell how many images to reject so that 1 % of the rest is wrong."
+)
+@_options.views
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="First find the temperature that makes probabilities right on the run's validation images, and store it.",
+)
+@click.option(
+    "--require",
+    "requirements",
+    type=RequirementType(),
+    multiple=True,
+    metavar="'NAME>=X'",
+    help="Exit with 1 unless this holds of a number in --json, such as 'accuracy>=0.97' or 'macro.f1>0.9'.",
 )
 @_options.batch_size(64, "Images computed at once; changes no result.")
 @_options.threads
@@ -38,7 +67,14 @@ def command(
     checkpoint: Path | None,
     data: Path | None,
     predictions: Path | None,
+    confusion: Path | None,
+    top: int,
+    listed: int,
+    bins: bool,
     rejects: bool,
+    views: tuple[str, ...],
+    calibrate: bool,
+    requirements: tuple[Requirement, ...],
     batch_size: int,
     threads: int | None,
     workers: int | None,
@@ -49,108 +85,54 @@ def command(
 
     Without CHECKPOINT the newest run's best one under runs/ is taken.
     """
+    from cnncli.assessment import Assessment
+    from cnncli.commands import _assessment
     from cnncli.commands._checkpoint import load_model
+    from cnncli.commands._output import write_output
     from cnncli.commands._part import part_to_test
-    from cnncli.evaluation import evaluate
     from cnncli.rejection import reject
 
     model = load_model(checkpoint, threads)
-    part = part_to_test(model, data, _decoding.reading(model.threads, workers, no_cache))
+    reading = _decoding.reading(model.threads, workers, no_cache)
+    if calibrate:
+        _calibrate(model, reading)
+    part = part_to_test(model, data, reading)
     images = model.preprocessing.load(part, model.classes)
     for image in images.skipped:
         warn(f"skipped: {image.reason}")
-    found = evaluate(model.network(batch_size), model.preprocessing, images.images, images.labels)
+    found = model.evaluate(images.images, images.labels, batch_size, views)
+    it = Assessment(model, str(part.path), images, found, listed)
     if predictions:
-        from cnncli.commands._output import write_output
-
-        write_output(predictions, _csv(model, images, found))
+        write_output(predictions, _assessment.predictions(it))
+    if confusion:
+        write_output(confusion, _assessment.confusion(it))
     rejection = reject(found.scores, found.labels) if rejects else None
-    if as_json:
-        extra = {"reject": _rejection(rejection)} if rejection else {}
-        result_json(_values(model, part, found) | extra)
-    else:
-        result(_text(model, part, found, rejection))
-
-
-def _csv(model: Model, images: Images, found: Evaluation) -> bytes:
-    """A row for each image: path, label, predicted, and the probability of every class."""
-
-    def rows() -> Iterator[Sequence[object]]:
-        yield "path", "label", "predicted", *model.classes
-        for name, label, row in zip(images.names, images.labels, found.scores, strict=True):
-            yield name, model.classes[label], model.classes[row.argmax()], *row
-
-    return "".join(csv_row(row) + "\n" for row in rows()).encode(errors="surrogateescape")
-
-
-def _values(model: Model, part: Dataset, found: Evaluation) -> dict[str, Any]:
-    from cnncli import metrics
-
-    low, high = found.interval
-    scores = metrics.class_scores(found.confusion)
-    columns = [scores.images.tolist(), scores.precision.tolist(), scores.recall.tolist(), scores.f1.tolist()]
-    return {
-        "checkpoint": str(model.path),
-        "data": str(part.path),
-        "images": len(found.labels),
-        "accuracy": found.accuracy,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "loss": json_number(found.loss),
-        "top5": found.top5 if len(model.classes) > 5 else None,
-        "classes": [
-            {"name": name, "images": images, "precision": precision, "recall": recall, "f1": f1}
-            for name, images, precision, recall, f1 in zip(model.classes, *columns, strict=True)
-        ],
-        "confusion": found.confusion.tolist(),
-    }
-
-
-def _rejection(rejection: Rejection) -> dict[str, Any]:
-    return asdict(rejection) | {"gap": json_number(rejection.gap)}
-
-
-def _text(model: Model, part: Dataset, found: Evaluation, rejection: Rejection | None) -> str:
-    from cnncli import metrics
-
-    low, high = found.interval
-    scores = metrics.class_scores(found.confusion)
-    lines = [
-        f"{model.path} on {part.path}: {len(found.labels):,} images, {len(model.classes)} classes",
-        "",
-        f"accuracy  {percent(found.accuracy)} (95 % interval {100 * low:.1f}-{100 * high:.1f})",
-        f"loss      {loss_text(found.loss)}",
-    ]
-    if len(model.classes) > 5:
-        lines.append(f"top 5     {percent(found.top5)}")
+    values = _assessment.values(it, top)
     if rejection:
-        lines.append(f"reject    {percent(rejection.share)} {_kept(rejection)}")
-    columns = zip(model.classes, scores.images, scores.precision, scores.recall, scores.f1, strict=True)
-    rows = [(name, f"{images:,}", *map(percent, shares)) for name, images, *shares in columns]
-    lines += ["", table(("class", "images", "precision", "recall", "F1"), rows), "", _confusion(model.classes, found)]
-    return "\n".join(lines)
+        values["reject"] = _assessment.rejection(rejection)
+    if as_json:
+        result_json(values)
+    else:
+        result(_assessment.text(it, top, _rejected(rejection) if rejection else "", bins))
+    check(requirements, values)
 
 
-def _kept(rejection: Rejection) -> str:
-    if not rejection.kept:
-        return "(nothing less leaves 1 % wrong)"
-    return (
-        f"(two largest scores closer than {rejection.gap:.4g}), "
-        f"{rejection.errors:,} of the other {rejection.kept:,} are wrong"
+def _calibrate(model: Model, reading: Reading) -> None:
+    from cnncli.calibration import calibrate
+
+    done = calibrate(model, reading)
+    note(
+        f"calibrated on {done.images:,} validation images: temperature {done.temperature:.4g}, "
+        f"loss {done.before:.4f} -> {done.after:.4f}, ECE {percent(done.ece_before)} -> {percent(done.ece_after)}; "
+        f"stored in {model.path}"
     )
 
 
-def _confusion(classes: Sequence[str], found: Evaluation) -> str:
-    """The matrix, or of many classes what is taken for what most often."""
-    if len(classes) <= MATRIX:
-        rows = [(name, *map(str, row)) for name, row in zip(classes, found.confusion.tolist(), strict=True)]
-        return "confusion (rows are true classes, columns predicted ones)\n" + table(("", *classes), rows)
-    pairs = [
-        (int(count), true, predicted)
-        for true, row in enumerate(found.confusion)
-        for predicted, count in enumerate(row)
-        if count and true != predicted
-    ]
-    pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
-    rows = [(classes[true], classes[predicted], f"{count:,}") for count, true, predicted in pairs[:PAIRS]]
-    return "most frequent confusions (--json has all)\n" + table(("true", "predicted", "images"), rows, left=2)
+def _rejected(rejection: Rejection) -> str:
+    kept = "(nothing less leaves 1 % wrong)"
+    if rejection.kept:
+        kept = (
+            f"(two largest scores closer than {rejection.gap:.4g}), "
+            f"{rejection.errors:,} of the other {rejection.kept:,} are wrong"
+        )
+    return f"reject    {percent(rejection.share)} {kept}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cnncli.commands import _options
+from cnncli.commands import _decoding, _options
 from cnncli.commands._console import csv_row, json_number, percent, result
 from cnncli.commands._paths import STDIN, expanded, listed
 
@@ -20,17 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnncli.model import Model
+    from cnncli.prediction import Row
 
-BATCH = 64  # images in memory at once
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is known about one image: its scores, or what is wrong with it."""
-
-    path: str
-    scores: np.ndarray | None = None
-    error: str = ""
+WIDEST = 60  # characters of the column of paths
 
 
 @click.command()
@@ -38,7 +30,17 @@ class Row:
 @_options.file_path("--checkpoint", metavar="PATH", help="Checkpoint or run folder; by default the newest run's best.")
 @click.option("--list", "listing", metavar="FILE", help="Read paths of images from this file, one a line; - is stdin.")
 @click.option("--top-k", type=click.IntRange(min=1), default=1, show_default=True, metavar="K", help="Classes to show.")
+@click.option(
+    "--reject-below",
+    "limit",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Give no label where no class has at least this probability.",
+)
+@_options.views
 @_options.threads
+@_decoding.workers
 @_options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout, with the probabilities of all classes.")
 def command(
@@ -46,7 +48,10 @@ def command(
     checkpoint: Path | None,
     listing: str | None,
     top_k: int,
+    limit: float,
+    views: tuple[str, ...],
     threads: int | None,
+    workers: int | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -62,42 +67,29 @@ def command(
         raise click.UsageError("stdin can hold the list or an image, not both")
     from cnncli.commands._checkpoint import load_model
     from cnncli.errors import DataError
+    from cnncli.prediction import predictions
 
-    paths = [*expanded(images), *(listed(listing) if listing is not None else ())]
-    if not paths:
-        raise DataError("there are no images here")
+    paths = chain(expanded(images), listed(listing) if listing is not None else ())
     model = load_model(checkpoint, threads)
+    if limit and not model.probabilities:
+        raise click.UsageError("--reject-below: under a squared error scores are no probabilities")
+    show = _Lines(model, top_k, limit)
+    line = show.json
     if as_csv:
         result(csv_row(["path", "label", "probability", *model.classes, "error"]))
-        line = partial(_csv, model)
-    elif as_json:
-        line = partial(_json, model, top_k)
-    else:
-        line = partial(_text, model, top_k, min(max(map(len, paths)), 60))
-    failed = 0
-    for rows in _rows(model, paths):
+        line = show.csv
+    elif not as_json:
+        line = show.text
+    done = failed = 0
+    decoders = model.threads if workers is None else workers
+    for rows in predictions(model, paths, partial(_decode, model), decoders, views):
+        show.fit(rows)
         result("\n".join(map(line, rows)))
-        failed += sum(row.scores is None for row in rows)
+        done, failed = done + len(rows), failed + sum(row.scores is None for row in rows)
+    if not done:
+        raise DataError("there are no images here")
     if failed:
-        raise DataError(f"{failed:,} of {len(paths):,} images cannot be read")
-
-
-def _rows(model: Model, paths: Sequence[str]) -> Iterator[list[Row]]:
-    """Rows of all images in order, some at a time."""
-    from cnncli.errors import CnnError
-    from cnncli.model import stack
-
-    for first in range(0, len(paths), BATCH):
-        rows: list[Row] = []
-        decoded: list[np.ndarray] = []
-        for path in paths[first : first + BATCH]:
-            try:
-                decoded.append(_decode(model, path))
-                rows.append(Row(path))
-            except CnnError as error:
-                rows.append(Row(path, error=_without_path(str(error), path)))
-        scores = iter(model.scores(stack(decoded)) if decoded else ())
-        yield [row if row.error else Row(row.path, next(scores)) for row in rows]
+        raise DataError(f"{failed:,} of {done:,} images cannot be read")
 
 
 def _decode(model: Model, path: str) -> np.ndarray:
@@ -107,39 +99,66 @@ def _decode(model: Model, path: str) -> np.ndarray:
     return model.preprocessing.decode(source, name=path)
 
 
-def _without_path(message: str, path: str) -> str:
+class _Lines:
+    """How a row is shown.
+
+    Parameters
+    ----------
+    model : Model
+    top_k : int
+        Classes to show.
+    limit : float
+        Images whose best class has less than this get no label.
+    """
+
+    def __init__(self, model: Model, top_k: int, limit: float) -> None:
+        self._model, self._top_k, self._limit = model, top_k, limit
+        self._width = 0
+
+    def fit(self, rows: Sequence[Row]) -> None:
+        """Make the column of paths wide enough, within reason."""
+        self._width = min(max(self._width, *(len(row.path) for row in rows)), WIDEST)
+
+    def text(self, row: Row) -> str:
+        """For people."""
+        from cnncli.datasets._files import shown
+
+        path = shown(row.path).ljust(self._width)
+        if row.scores is None:
+            return f"{path}  error: {_without_path(row)}"
+        show = percent if self._model.probabilities else "{:.4g}".format
+        classes = self._model.classes
+        width = max(map(len, classes))
+        best = [f"{classes[k]:<{width}}  {show(row.scores[k]):>7}" for k in _best(row.scores, self._top_k)]
+        return "  ".join([path, *best, *(["rejected"] if self._rejects(row.scores) else [])])
+
+    def json(self, row: Row) -> str:
+        """For scripts."""
+        if row.scores is None:
+            return json.dumps({"path": row.path, "error": _without_path(row)})
+        classes = self._model.classes
+        top = [{"label": classes[k], "probability": json_number(row.scores[k])} for k in _best(row.scores, self._top_k)]
+        values = {"path": row.path, **top[0], "top": top}
+        if self._rejects(row.scores):
+            values |= {"label": None, "rejected": True}
+        return json.dumps(values)
+
+    def csv(self, row: Row) -> str:
+        """For tables."""
+        if row.scores is None:
+            return csv_row([row.path, "", "", *[""] * len(self._model.classes), _without_path(row)])
+        best = row.scores.argmax()
+        label = "" if self._rejects(row.scores) else self._model.classes[best]
+        return csv_row([row.path, label, row.scores[best], *row.scores, ""])
+
+    def _rejects(self, scores: np.ndarray) -> bool:
+        return bool(scores.max() < self._limit)
+
+
+def _without_path(row: Row) -> str:
     from cnncli.datasets._files import shown
 
-    return message.removeprefix(f"{shown(path)}: ")
-
-
-def _text(model: Model, top_k: int, width: int, row: Row) -> str:
-    """A line for people."""
-    from cnncli.datasets._files import shown
-
-    path = shown(row.path).ljust(width)
-    if row.scores is None:
-        return f"{path}  error: {row.error}"
-    show = percent if model.probabilities else "{:.4g}".format
-    name_width = max(map(len, model.classes))
-    best = [f"{model.classes[k]:<{name_width}}  {show(row.scores[k]):>7}" for k in _best(row.scores, top_k)]
-    return "  ".join([path, *best])
-
-
-def _json(model: Model, top_k: int, row: Row) -> str:
-    """A line for scripts."""
-    if row.scores is None:
-        return json.dumps({"path": row.path, "error": row.error})
-    top = [{"label": model.classes[k], "probability": json_number(row.scores[k])} for k in _best(row.scores, top_k)]
-    return json.dumps({"path": row.path, **top[0], "top": top})
-
-
-def _csv(model: Model, row: Row) -> str:
-    """A line for tables."""
-    if row.scores is None:
-        return csv_row([row.path, "", "", *[""] * len(model.classes), row.error])
-    best = row.scores.argmax()
-    return csv_row([row.path, model.classes[best], row.scores[best], *row.scores, ""])
+    return row.error.removeprefix(f"{shown(row.path)}: ")
 
 
 def _best(scores: np.ndarray, count: int) -> list[int]:

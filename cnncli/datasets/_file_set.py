@@ -18,6 +18,7 @@ from cnncli.datasets import _cache
 from cnncli.datasets._files import check_memory, listing, shown
 from cnncli.datasets._fit import Mode, Size
 from cnncli.datasets._images import decode_image, probe_image
+from cnncli.datasets._reading import AT_ONCE
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import CnnError, DataError, IOFailure, OutputError
 
@@ -26,8 +27,6 @@ OTHER_IMAGES = {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tg
 # made by file managers and archivers
 CLUTTER = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 FOLDERS = {word: part for word, part in PARTS.items() if word != "t10k"}  # above class folders
-
-AT_ONCE = 8  # images that a thread decodes without being asked again
 
 Content = str | bytes | CnnError  # of a file: its path, its bytes, or why it has none
 Stamp = tuple[str, int, int, int]

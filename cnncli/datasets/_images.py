@@ -86,7 +86,7 @@ def decode_image(
     DataError
         The file is no image, damaged, too large or not a regular file.
     """
-    with _opened(source, name) as image:
+    with _opened(source, name, whole=True) as image:
         grey = _is_grey(image)
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
@@ -134,18 +134,23 @@ _own_warnings = _OwnWarnings()
 
 
 @contextmanager
-def _opened(source: str | Path | bytes, name: str | None = None) -> Iterator[Image.Image]:
-    """An image with its header read; whatever goes wrong, also while it is used, raises a CnnError of one line."""
+def _opened(source: str | Path | bytes, name: str | None = None, whole: bool = False) -> Iterator[Image.Image]:
+    """An image with its header read; whatever goes wrong, also while it is used, raises a CnnError of one line.
+
+    If the `whole` file will be wanted it is read in one go: between the many small reads of a decoder other threads
+    would take turns, which takes longer than decoding a small image.
+    """
     path = "image" if isinstance(source, bytes) else os.fspath(source)
     label = shown(name or path)
     try:
         with (
             _own_warnings(),
-            BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stream,
+            BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file,
         ):
-            if (length := stream.seek(0, os.SEEK_END)) > MAX_BYTES:
+            if (length := file.seek(0, os.SEEK_END)) > MAX_BYTES:
                 raise DataError(f"{label}: {length} bytes, more than the {MAX_BYTES} allowed for one image")
-            stream.seek(0)
+            file.seek(0)
+            stream = BytesIO(file.read(length)) if whole else file
             head = stream.read(512)
             try:
                 opened = Image.open(stream, formats=FORMATS)
@@ -209,5 +214,6 @@ def _pixels(image: Image.Image, grey: bool) -> np.ndarray:
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    pixels = np.array(image.convert("L" if grey else "RGB"))
+    mode = "L" if grey else "RGB"
+    pixels = np.array(image if image.mode == mode else image.convert(mode))
     return pixels[:, :, np.newaxis] if grey else pixels

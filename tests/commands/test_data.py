@@ -12,7 +12,7 @@ from conftest import Cnn
 from PIL import Image
 
 from cnncli.checkpoint import load
-from cnncli.datasets import _cache
+from cnncli.datasets import _cache, _reading
 
 NETWORK = """
 model:
@@ -74,6 +74,7 @@ def test_a_label_beyond_the_outputs(cnn: Cnn, folder: Path) -> None:
 def test_workers_and_cache_change_no_result(cnn: Cnn, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_cache, "WORTH", 0)
     monkeypatch.setattr(_cache, "KEEP_FREE", 0)
+    monkeypatch.setattr(_reading, "WORTH", 0)
     monkeypatch.setenv("CNN_CACHE", str(folder / "cache"))
     photos(folder / "photos")
     Path("c.yaml").write_text(

@@ -17,6 +17,7 @@ from cnncli.metrics import wilson_interval
 
 JSON_KEYS = [
     "checkpoint", "data", "images", "accuracy", "accuracy_low", "accuracy_high", "loss", "top5", "classes", "confusion",
+    "macro", "weighted", "temperature", "ece", "reliability", "confused", "mistakes", "suspects",
 ]  # fmt: skip
 
 
@@ -46,8 +47,9 @@ def test_text(cnn: Cnn, trained: Path) -> None:
     assert f"accuracy  {100 * values['accuracy']:.1f} %" in lines[2]
     table = next(i for i, line in enumerate(lines) if line.split() == ["class", "images", "precision", "recall", "F1"])
     assert [line.split()[:2] for line in lines[table + 1 : table + 4]] == [[str(k), "7"] for k in range(3)]
-    assert [list(map(int, line.split()[1:])) for line in lines[-3:]] == values["confusion"]
-    assert len({len(line) for line in lines[-4:]}) == 1
+    matrix = lines.index("confusion (rows are true classes, columns predicted ones)") + 2
+    assert [list(map(int, line.split()[1:])) for line in lines[matrix : matrix + 3]] == values["confusion"]
+    assert len({len(line) for line in lines[matrix - 1 : matrix + 3]}) == 1
 
 
 def many_classes(cnn: Cnn, folder: Path, classes: int) -> None:
@@ -67,7 +69,8 @@ def test_top_5_and_the_confusions_of_many_classes(cnn: Cnn, folder: Path) -> Non
     assert 0 <= values["accuracy"] <= values["top5"] <= 1
     text = cnn("eval").out
     assert "top 5     " in text
-    assert "most frequent confusions" in text
+    assert "the confusion matrix of 31 classes is in --json and --confusion FILE" in text
+    assert "most often confused: " in text
     assert len(text.splitlines()) < 31 + 40
 
 

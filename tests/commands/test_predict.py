@@ -5,6 +5,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 from conftest import Cnn, start
 from PIL import Image
 
-from cnncli.commands import predict
+from cnncli import prediction
 from cnncli.commands._console import csv_row
+from cnncli.datasets import _reading
 
 
 def lines(text: str) -> list[str]:
@@ -127,8 +129,79 @@ def test_names_that_are_no_text(cnn: Cnn, trained: Path, digits: Path) -> None:
 
 def test_batches_are_seamless(cnn: Cnn, trained: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cnn("predict", "digits", "no.png", "digits", "--csv").out
-    monkeypatch.setattr(predict, "BATCH", 4)
+    monkeypatch.setattr(prediction, "BATCH", 4)
     assert cnn("predict", "digits", "no.png", "digits", "--csv").out == whole
+
+
+def test_a_list_that_comes_slowly_is_answered_line_by_line(trained: Path, digits: Path) -> None:
+    with start("predict", "--list", "-", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for path in ("digits/0/0.png", "none.png", "digits/1/1.png"):
+            process.stdin.write(f"{path}\n")
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(f"{path} ")  # while the list is not at its end
+        process.stdin.close()
+        assert process.wait() == 65
+
+
+def test_a_consumer_that_has_enough(trained: Path, digits: Path) -> None:
+    """An endless list, of which one line is wanted."""
+    process = subprocess.Popen(
+        f"yes digits/0/0.png | {sys.executable} -m cnncli predict --list - | head -n 1",
+        shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    out, err = process.communicate(timeout=60)
+    assert out.startswith("digits/0/0.png")
+    assert "Traceback" not in err
+
+
+def test_lines_that_are_no_paths(cnn: Cnn, trained: Path, digits: Path) -> None:
+    Path("list.txt").write_bytes(b"digits\n" + b"x" * 200_000 + b"\n\xff.png\ndigits/0/0.png")
+    done = cnn("predict", "--list", "list.txt", "--csv")
+    rows = list(csv.reader(io.StringIO(done.out)))[1:]
+    assert done.code == 65
+    assert [bool(row[-1]) for row in rows] == [True, True, True, False]
+    assert rows[0][-1] == "is a folder"
+
+
+@pytest.mark.parametrize("workers", ["0", "1", "3"])
+def test_workers_change_no_byte(
+    cnn: Cnn, trained: Path, digits: Path, workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (digits / "0/1.png").write_text("no image")
+    whole = cnn("predict", "digits", "digits", "digits", "--csv").out
+    monkeypatch.setattr(_reading, "WORTH", 0)
+    monkeypatch.setattr(prediction, "BATCH", 5)
+    assert cnn("predict", "digits", "digits", "digits", "--csv", "--workers", workers).out == whole
+
+
+def test_unsure_answers_are_rejected(cnn: Cnn, trained: Path, digits: Path) -> None:
+    sure = [row["probability"] for row in csv.DictReader(lines(cnn("predict", "digits", "--csv").out))]
+    limit = sorted(map(float, sure))[7]
+    options = ("predict", "digits", "--reject-below", str(limit))
+    rows = list(csv.DictReader(lines(cnn(*options, "--csv").out)))
+    assert [not row["label"] for row in rows] == [float(row["probability"]) < limit for row in rows]
+    assert sum(not row["label"] for row in rows) == 7
+    values = list(map(json.loads, lines(cnn(*options, "--json").out)))
+    assert [value["label"] is None for value in values] == [not row["label"] for row in rows]
+    assert [value.get("rejected", False) for value in values] == [not row["label"] for row in rows]
+    assert values[0]["top"][0]["label"] in "012"
+    assert sum(line.endswith("rejected") for line in lines(cnn(*options).out)) == 7
+
+
+def test_views_are_averaged(cnn: Cnn, trained: Path, digits: Path) -> None:
+    """Over the image and its mirror image, computed alone."""
+    image = Image.open("digits/1/1.png")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save("mirrored.png")
+    rows = list(csv.DictReader(lines(cnn("predict", "digits/1/1.png", "mirrored.png", "--csv").out)))
+    (both,) = csv.DictReader(lines(cnn("predict", "digits/1/1.png", "--tta", "flip", "--csv").out))
+    for name in "012":
+        mean = (float(rows[0][name]) + float(rows[1][name])) / 2
+        assert float(both[name]) == pytest.approx(mean, rel=1e-6)
+    done = cnn("predict", "mirrored.png", "--tta", "flop")
+    assert done.code == 2
+    assert "did you mean 'flip'?" in done.err
 
 
 def test_scores_of_a_squared_error_are_no_percentages(cnn: Cnn, digits: Path) -> None:
@@ -136,6 +209,7 @@ def test_scores_of_a_squared_error_are_no_percentages(cnn: Cnn, digits: Path) ->
     done = cnn("predict", "digits/0/0.png")
     assert done.code == 0
     assert "%" not in done.out
+    assert "are no probabilities" in cnn("predict", "digits/0/0.png", "--reject-below", "0.5").err
 
 
 def test_another_size_and_colour(cnn: Cnn, trained: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from dataset_files import pixels, write_classes, write_image
 
-from cnncli.datasets import _cache
+from cnncli.datasets import _cache, _reading
 from cnncli.datasets._images import decode_image
 from cnncli.datasets._reading import Reading
 from cnncli.datasets.base import Dataset, open_data
@@ -45,6 +46,13 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.fixture
+def worth_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the images are."""
+    monkeypatch.setattr(_reading, "WORTH", 0)
+
+
+@pytest.mark.usefixtures("worth_a_thread")
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("deep", [False, True])
 def test_workers_change_no_bit(workers: int, deep: bool, tmp_path: Path) -> None:
@@ -61,17 +69,46 @@ def test_workers_change_no_bit(workers: int, deep: bool, tmp_path: Path) -> None
     assert len(alone.skipped) == 2
 
 
-def test_threads_end_with_an_error(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("worth_a_thread")
+def test_threads_end_with_an_error() -> None:
     def fail(item: int) -> int:
-        if item == 3:
+        if item == 7:
             raise KeyboardInterrupt
         return item
 
     found: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         found.extend(Reading(2).in_order(fail, range(1000)))
-    assert found == [0, 1, 2]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+    assert found == [0, 1, 2, 3, 4, 5, 6]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+@pytest.mark.parametrize(("seconds", "threads"), [(0.0, 1), (0.002, 3)])
+def test_only_slow_images_are_worth_threads(seconds: float, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_reading, "WORTH", 0.001)
+
+    def make(item: int) -> str:
+        time.sleep(seconds)
+        return threading.current_thread().name
+
+    names = list(Reading(2).in_order(make, range(30)))
+    assert len(set(names)) <= threads
+    assert (len(set(names)) > 1) == (threads > 1)
+    assert set(names[: _reading.PROBES]) == {threading.current_thread().name}
+
+
+@pytest.mark.usefixtures("worth_a_thread")
+def test_what_is_urgent_is_made_before_more_is_asked_for() -> None:
+    asked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(20):
+            asked.append(item)
+            yield item
+
+    for item in Reading(2).in_order(lambda item: item, items(), lambda item: item % 5 == 0):
+        if item % 5 == 0:
+            assert asked[-1] == item
 
 
 def test_what_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
