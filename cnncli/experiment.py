@@ -15,17 +15,16 @@ from cnncli.changes import changes
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets._files import shown
 from cnncli.datasets._reading import Reading
-from cnncli.datasets.base import Images
-from cnncli.errors import CheckpointError, DataError, SpecError
+from cnncli.errors import CheckpointError, DataError
 from cnncli.fields import show
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
 from cnncli.parts import Parts
-from cnncli.preprocessing import Preprocessing, statistics
+from cnncli.preprocessing import Preprocessing, configured
 from cnncli.progress import Progress
 from cnncli.sampling import Sampler, class_weights
-from cnncli.spec import DataSpec, Normalize, RunSpec, from_resolved, resolved, trace
+from cnncli.spec import RunSpec, from_resolved, resolved, trace
 from cnncli.training import Trainer
 from cnncli.transfer import Start, Transfer, normalized_as
 
@@ -77,7 +76,7 @@ class Experiment:
         self.division = self.parts.division(spec.train.seed)
         found(self.parts)
         train, validation = self.parts.load_divided(self.division)
-        self.preprocessing = _preprocessing(spec.data, self.parts, train)
+        self.preprocessing = configured(spec.data, self.parts.size, self.parts.channels, self.parts.fit, train.images)
         self.network = Network(
             self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused
         )
@@ -182,24 +181,6 @@ def _told(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for change in changes(before, now)
     ]
     return list(dict.fromkeys(lines))
-
-
-def _preprocessing(data: DataSpec, parts: Parts, train: Images) -> Preprocessing:
-    channels = parts.channels
-    if data.normalize == "auto":
-        mean, std = statistics(train.images)
-    elif isinstance(data.normalize, Normalize):
-        mean, std = _per_channel(data.normalize.mean, channels), _per_channel(data.normalize.std, channels)
-    else:
-        mean, std = (0.0,) * channels, (1.0,) * channels
-    return Preprocessing(parts.size, channels, mean, std, parts.fit)
-
-
-def _per_channel(value: float | tuple[float, ...], channels: int) -> tuple[float, ...]:
-    values = tuple(map(float, value)) if isinstance(value, tuple) else (float(value),) * channels
-    if len(values) != channels:
-        raise SpecError(f"data.normalize: {len(values)} numbers for images of {channels} channels")
-    return values
 
 
 def environment(threads: int) -> dict[str, Any]:

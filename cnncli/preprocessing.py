@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.datasets._mapped import fetch
+from cnncli.errors import SpecError
 from cnncli.layers.base import Shape
 from cnncli.network import Network
+from cnncli.sections import DataSpec, Normalize
 
 if TYPE_CHECKING:
     from cnncli.datasets._fit import Mode
@@ -93,6 +95,27 @@ class Preprocessing:
         height, width = values["size"]
         fit = values.get("fit", "resize")  # older checkpoints know nothing else
         return cls((height, width), values["channels"], tuple(values["mean"]), tuple(values["std"]), fit)
+
+
+def configured(
+    data: DataSpec, size: tuple[int, int], channels: int, fit: Mode, images: np.ndarray | None
+) -> Preprocessing:
+    """What a config says becomes of images of this size; ``normalize: auto`` needs those of training."""
+    if data.normalize == "auto":
+        assert images is not None
+        mean, std = statistics(images)
+    elif isinstance(data.normalize, Normalize):
+        mean, std = _per_channel(data.normalize.mean, channels), _per_channel(data.normalize.std, channels)
+    else:
+        mean, std = (0.0,) * channels, (1.0,) * channels
+    return Preprocessing(size, channels, mean, std, fit)
+
+
+def _per_channel(value: float | tuple[float, ...], channels: int) -> tuple[float, ...]:
+    values = tuple(map(float, value)) if isinstance(value, tuple) else (float(value),) * channels
+    if len(values) != channels:
+        raise SpecError(f"data.normalize: {len(values)} numbers for images of {channels} channels")
+    return values
 
 
 def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

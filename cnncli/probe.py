@@ -152,7 +152,7 @@ def gradient_support(
     ----------
     Luo et al., "Understanding the effective receptive field in deep convolutional neural networks", NIPS 2016.
     """
-    probe = Probe(_direct(graph), arrays, layer, len(images), threads)
+    probe = Probe(direct(graph), arrays, layer, len(images), threads)
     probe.forward(images)
     channels = graph.shapes[layer][0]
     seed = np.zeros(graph.shapes[layer])
@@ -160,10 +160,10 @@ def gradient_support(
     return np.abs(probe.backward(seed)).mean(axis=(0, 1))
 
 
-def _direct(graph: Graph) -> Graph:
+def direct(graph: Graph) -> Graph:
     """The same network without Winograd's transforms, whose rounding errors reach pixels that a unit does not see."""
     nodes = [
         replace(node, layer=replace(node.layer, algorithm="direct")) if isinstance(node.layer, Conv2d) else node
         for node in graph.nodes
     ]
-    return Graph(nodes, graph.in_shape, _Given())
+    return Graph(nodes, graph.in_shape, graph.loss)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from cnncli.errors import OutputError
 from cnncli.files import replace_file, write_failure
 
 
@@ -23,3 +25,21 @@ def write_output(path: Path, content: bytes) -> None:
         target.write_bytes(content)
     except OSError as error:
         raise write_failure(error, path) from error
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder that is new or empty.
+
+    Raises
+    ------
+    OutputError, IOFailure
+        It holds something, or cannot be written.
+    """
+    try:
+        path.mkdir(exist_ok=True)
+        if any(path.iterdir()):
+            raise OutputError(f"{path}: exists and is not empty; choose another name with -o")
+    except OSError as error:
+        raise write_failure(error, path) from error
+    for name, content in files.items():
+        replace_file(path / name, [content])

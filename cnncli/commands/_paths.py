@@ -6,6 +6,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import BinaryIO
@@ -53,6 +54,17 @@ def listed(listing: str) -> Iterator[str | None]:
                 yield from _lines(file)
     except OSError as error:
         raise failure(listing, error) from None
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a small file, without empty ones and those that begin with #."""
+    from cnncli.datasets._files import failure
+
+    try:
+        with path.open("rb") as file:
+            return [line for line in _lines(file) if not line.startswith("#")]
+    except OSError as error:
+        raise failure(str(path), error) from None
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:

@@ -10,6 +10,7 @@ The lecture's image pyramid P I P^T, where P = S C is a Toeplitz matrix C follow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
@@ -37,7 +38,18 @@ def bands(
     before: int | None = None,
     adjoint: bool = False,
 ) -> Bands:
-    """The matrix of y[i] = sum_t taps[t] x[i stride + t - before] on `size` samples, or its transpose.
+    """The matrix of `band_matrix`, or its transpose, as the kernels want it."""
+    matrix = band_matrix(size, taps, border, stride=stride, before=before)
+    matrix = matrix.T if adjoint else matrix
+    rows, sources = np.nonzero(matrix)
+    starts = np.searchsorted(rows, np.arange(len(matrix) + 1))
+    return np.concatenate([starts, sources]).astype(np.int32), matrix[rows, sources]
+
+
+def band_matrix(
+    size: int, taps: Sequence[float], border: Border, *, stride: int = 1, before: int | None = None
+) -> np.ndarray:
+    """The matrix of y[i] = sum_t taps[t] x[i stride + t - before] on `size` samples.
 
     Parameters
     ----------
@@ -57,10 +69,7 @@ def bands(
                 matrix[row, source] += tap
     if border == "corrected":
         matrix /= matrix.sum(axis=1, keepdims=True)
-    matrix = matrix[::stride].T if adjoint else matrix[::stride]
-    rows, sources = np.nonzero(matrix)
-    starts = np.searchsorted(rows, np.arange(len(matrix) + 1))
-    return np.concatenate([starts, sources]).astype(np.int32), matrix[rows, sources]
+    return matrix[::stride]
 
 
 def _source(i: int, size: int, border: Border) -> int | None:

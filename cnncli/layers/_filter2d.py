@@ -17,20 +17,22 @@ Taps = tuple[float, ...]
 class Filter2d(Layer):
     """y = sum of terms R x C^T over each map, no parameters; R and C correlate rows and columns with 1-D kernels."""
 
-    def _terms(self) -> tuple[tuple[Taps, Taps], ...]:
+    def terms(self) -> tuple[tuple[Taps, Taps], ...]:
         """The 1-D kernels for (rows, columns) of each term; all have one length."""
         raise AssertionError(f"{type(self).__name__} has no kernels")
 
-    def _border(self) -> Border:
+    def border_rule(self) -> Border:
+        """What stands outside."""
         return "zero"
 
-    def _step(self) -> tuple[int, int]:
+    def step(self) -> tuple[int, int]:
+        """Of the rows and columns that are kept."""
         return (1, 1)
 
     def plan(self, in_shapes: Sequence[Shape]) -> LayerPlan:
         ((channels, height, width),) = in_shapes
-        size, step = len(self._terms()[0][0]), self._step()
-        lost = size - 1 if self._border() == "valid" else 0
+        size, step = len(self.terms()[0][0]), self.step()
+        lost = size - 1 if self.border_rule() == "valid" else 0
         if min(height, width) <= lost:
             raise ShapeError(f"a kernel of {size} does not fit a map of {height} x {width}")
         return LayerPlan(
@@ -50,8 +52,8 @@ class Filter2d(Layer):
             self._apply(b, b.dy, b.dx, adjoint=True)
 
     def _apply(self, b: Buffers, source: Any, target: Any, adjoint: bool) -> None:
-        sizes, border, steps = b.x.shape[2:4], self._border(), self._step()
-        for i, taps in enumerate(self._terms()):
+        sizes, border, steps = b.x.shape[2:4], self.border_rule(), self.step()
+        for i, taps in enumerate(self.terms()):
             rows, columns = (
                 bands(sizes[axis], taps[axis], border, stride=steps[axis], adjoint=adjoint) for axis in (0, 1)
             )

@@ -43,12 +43,12 @@ class Blur2d(Filter2d):
     )
     stride: Pair = field(at_least(1), default=(2, 2), doc="keep every so many-th row and column")
 
-    def _terms(self) -> tuple[tuple[Taps, Taps], ...]:
+    def terms(self) -> tuple[tuple[Taps, Taps], ...]:
         taps = KERNELS[self.kernel]
         return ((taps, taps),)
 
-    def _border(self) -> Border:
+    def border_rule(self) -> Border:
         return self.border
 
-    def _step(self) -> tuple[int, int]:
+    def step(self) -> tuple[int, int]:
         return self.stride

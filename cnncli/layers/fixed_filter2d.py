@@ -46,8 +46,8 @@ class FixedFilter2d(Filter2d):
         doc="what stands outside: zeros, the mirror image without the edge, the edge; or valid: maps shrink instead",
     )
 
-    def _terms(self) -> tuple[tuple[Taps, Taps], ...]:
+    def terms(self) -> tuple[tuple[Taps, Taps], ...]:
         return KERNELS[self.kernel]
 
-    def _border(self) -> Border:
+    def border_rule(self) -> Border:
         return self.border

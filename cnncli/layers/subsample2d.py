@@ -29,8 +29,8 @@ class Subsample2d(Filter2d):
 
     skip: Pair = field(at_least(0), default=(1, 1), doc="rows and columns left out between two that are kept")
 
-    def _terms(self) -> tuple[tuple[Taps, Taps], ...]:
+    def terms(self) -> tuple[tuple[Taps, Taps], ...]:
         return (((1.0,), (1.0,)),)
 
-    def _step(self) -> tuple[int, int]:
+    def step(self) -> tuple[int, int]:
         return self.skip[0] + 1, self.skip[1] + 1

@@ -1,0 +1,1 @@
+"""Networks for other programs, and weights from them: ONNX, NumPy and safetensors."""
