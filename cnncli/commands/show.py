@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnncli.commands import _options, _pictures, _show_augment, _show_schedule
-from cnncli.commands._console import json_number, note, percent, result_json
+from cnncli.commands import _options, _pictures, _show_augment, _show_explanations, _show_schedule
+from cnncli.commands._console import json_number, note, result_json
+from cnncli.commands._show_explanations import Question, checkpoint, image_file
 from cnncli.texts import shape_text
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from cnncli.graph import Graph
     from cnncli.model import Model
 
-checkpoint = click.argument("checkpoint", type=click.Path(path_type=Path))
-image_file = click.argument("image", type=click.Path())
-one_class = click.option("--class", "label", metavar="NAME", help="The class in question; by default the winning one.")
 RANDOM_IMAGES = 32  # whose gradients are averaged where no image is given
 
 
@@ -46,6 +44,8 @@ def command() -> None:
 
 command.add_command(_show_augment.command)
 command.add_command(_show_schedule.command)
+for explanation in _show_explanations.COMMANDS:
+    command.add_command(explanation)
 
 
 @command.command()
@@ -74,7 +74,12 @@ def filters(checkpoint: Path, layer: str | None, output: Path, as_json: bool) ->
     if shown < len(weight):
         note(f"{layer}: the first {shown} of {len(weight)} output maps are drawn")
     _pictures.save_sheet([section], output)
-    facts = {"layer": layer, "shape": list(weight.shape), "min": _number(weight.min()), "max": _number(weight.max())}
+    facts = {
+        "layer": layer,
+        "shape": list(weight.shape),
+        "min": json_number(weight.min()),
+        "max": json_number(weight.max()),
+    }
     text = f"{layer}: {len(weight)} kernels of {shape_text(weight.shape[1:])}, {weight.min():.4g} to {weight.max():.4g}"
     _pictures.tell(facts, text, output, as_json)
 
@@ -88,27 +93,23 @@ def filters(checkpoint: Path, layer: str | None, output: Path, as_json: bool) ->
 def maps(checkpoint: Path, image: str, layers: tuple[str, ...], output: Path, as_json: bool) -> None:
     """What every layer of CHECKPOINT makes of IMAGE."""
     from cnncli.explain import feature_maps
-    from cnncli.model import Model
     from cnncli.pictures import map_section, picture_section
     from cnncli.probe import check_layer
     from cnncli.sheets import as_rgb
 
-    model = Model.load(checkpoint)
+    about = Question.of(checkpoint, image, None)
     for layer in layers:
-        check_layer(model.graph, layer)
-    pixels = model.decode([image])[0]
-    label, score = _winner(model, pixels, None)
-    found = {name: values for name, values in feature_maps(model, pixels).items() if not layers or name in layers}
-    title = f"{Path(image).name}: {model.classes[label]} ({_score(model, score)})"
-    sections = [picture_section(title, {"": as_rgb(pixels)}, 112)]
+        check_layer(about.model.graph, layer)
+    maps_of = feature_maps(about.model, about.pixels)
+    found = {name: values for name, values in maps_of.items() if not layers or name in layers}
+    sections = [picture_section(about.title, {"": as_rgb(about.pixels)}, 112)]
     _pictures.save_sheet(sections + [map_section(name, values) for name, values in found.items()], output)
     if as_json:
         for name, values in found.items():
-            result_json({
-                "layer": name, "shape": list(values.shape), "min": _number(values.min()), "max": _number(values.max()),
-                "mean": _number(values.mean()), "zero": float((values == 0).mean()),
-            })  # fmt: skip
-    _pictures.tell({"image": image, "class": model.classes[label], "score": _number(score)}, title, output, as_json)
+            lowest, highest, mean = map(json_number, (values.min(), values.max(), values.mean()))
+            facts = {"layer": name, "shape": list(values.shape), "min": lowest, "max": highest, "mean": mean}
+            result_json(facts | {"zero": float((values == 0).mean())})
+    _pictures.tell(about.facts, about.title, output, as_json)
 
 
 @command.command("receptive-field")
@@ -165,67 +166,6 @@ def receptive_field(
     _pictures.tell(facts, text, output, as_json)
 
 
-@command.command()
-@checkpoint
-@image_file
-@one_class
-@_pictures.output("saliency.png")
-@_options.as_json
-def saliency(checkpoint: Path, image: str, label: str | None, output: Path, as_json: bool) -> None:
-    """How much each pixel of IMAGE moves the output for its class: the magnitude of the gradient."""
-    from cnncli import explain
-    from cnncli.model import Model
-    from cnncli.pictures import overlay_section
-
-    model = Model.load(checkpoint)
-    pixels = model.decode([image])[0]
-    chosen, score = _winner(model, pixels, label)
-    found = explain.saliency(model, pixels, chosen)
-    title = f"{Path(image).name}: {model.classes[chosen]} ({_score(model, score)})"
-    _pictures.save_sheet([overlay_section(title, pixels, found, "|gradient|")], output)
-    facts = {"image": image, "class": model.classes[chosen], "score": _number(score), "max": _number(found.max())}
-    _pictures.tell(facts, title, output, as_json)
-
-
-@command.command()
-@checkpoint
-@image_file
-@one_class
-@click.option("--size", type=click.IntRange(min=1), metavar="N", help="Side of the square; a quarter of the image's.")
-@click.option("--stride", type=click.IntRange(min=1), metavar="N", help="Its step; a 28th of the image's side.")
-@_pictures.output("occlusion.png")
-@_options.as_json
-def occlusion(
-    checkpoint: Path, image: str, label: str | None, size: int | None, stride: int | None, output: Path, as_json: bool
-) -> None:
-    """How much the score of IMAGE's class falls where a square of mean colour covers it."""
-    import numpy as np
-
-    from cnncli import explain
-    from cnncli.model import Model
-    from cnncli.pictures import overlay_section
-
-    model = Model.load(checkpoint)
-    pixels = model.decode([image])[0]
-    side = min(pixels.shape[:2])
-    size, stride = size or max(1, side // 4), stride or max(1, side // 28)
-    if size > side:
-        raise click.UsageError(f"--size {size}: the network's images have {shape_text(pixels.shape[:2])} pixels")
-    if stride > size:
-        raise click.UsageError(f"--stride {stride}: the square of {size} would skip pixels")
-    chosen, score = _winner(model, pixels, label)
-    found = explain.occlusion(model, pixels, chosen, size, stride)
-    row, column = (int(i) for i in np.unravel_index(found.argmin(), found.shape))
-    title = f"{Path(image).name}: {model.classes[chosen]} ({_score(model, score)})"
-    text = f"{title}; {_score(model, found.min())} with a square of {size} about row {row}, column {column}"
-    _pictures.save_sheet([overlay_section(title, pixels, np.maximum(score - found, 0), "fall of the score")], output)
-    facts = {
-        "image": image, "class": model.classes[chosen], "score": _number(score), "lowest": _number(found.min()),
-        "row": row, "column": column, "size": size, "stride": stride,
-    }  # fmt: skip
-    _pictures.tell(facts, text, output, as_json)
-
-
 def _network(source: str, overrides: tuple[str, ...]) -> tuple[Graph, Mapping[str, np.ndarray], Model | None]:
     """A checkpoint's network, or a config's as it starts."""
     path = Path(source)
@@ -264,22 +204,3 @@ def _inputs(graph: Graph, model: Model | None, image: Path | None) -> tuple[np.n
         return canvas, preprocessed(model, canvas)
     mean, deviation = canvas.mean(axis=(0, 1)), canvas.std(axis=(0, 1)) + 1
     return canvas, np.moveaxis((canvas - mean) / deviation, 2, 0)[np.newaxis]
-
-
-def _winner(model: Model, pixels: np.ndarray, label: str | None) -> tuple[int, float]:
-    """A class, by default the one with the highest score, and its score."""
-    from cnncli.registry import suggest
-
-    if label is not None and label not in model.classes:
-        raise click.UsageError(f"--class {label}: there is no such class; {suggest(label, model.classes)}")
-    scores = model.scores(pixels[None])[0]
-    chosen = int(scores.argmax()) if label is None else model.classes.index(label)
-    return chosen, float(scores[chosen])
-
-
-def _score(model: Model, score: float) -> str:
-    return percent(score) if model.probabilities else f"{score:.4g}"
-
-
-def _number(value: Any) -> float | None:
-    return json_number(value)

@@ -10,7 +10,7 @@ import pytest
 from conftest import Cnn
 from PIL import Image
 
-from cnncli import explain
+from cnncli import explain, random
 from cnncli.model import Model
 
 IMAGE = "digits/1/1.png"
@@ -96,6 +96,86 @@ def test_saliency(cnn: Cnn, trained: Path, digits: Path) -> None:
     assert json.loads(cnn("show", "saliency", str(trained), IMAGE, "--class", other, "--json").out)["class"] == other
 
 
+def test_smoothgrad(cnn: Cnn, trained: Path, digits: Path) -> None:
+    """The mean over copies whose noise is drawn again here; without noise it is the gradient itself."""
+    values = json.loads(cnn("show", "smoothgrad", str(trained), IMAGE, "--samples", "70", "--json").out)
+    model = Model.load(trained)
+    pixels = model.decode([IMAGE])[0]
+    label = model.classes.index(values["class"])
+    found = explain.smoothgrad(model, pixels, label, 70, 0.15)
+    assert (values["samples"], values["noise"], values["max"]) == (70, 0.15, found.max())
+    x = explain.preprocessed(model, pixels)[0]
+    noise = [random.normal(first, random.stream("smoothgrad"), n * x.size) for first, n in ((0, 64), (64, 6))]
+    copies = x + 0.15 * (x.max() - x.min()) * np.concatenate(noise).reshape(70, *x.shape)
+    mean = np.mean([input_gradient(model, copy, label) for copy in copies], axis=0)
+    np.testing.assert_allclose(found, np.abs(mean / model.preprocessing.std[0]).max(axis=0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        explain.smoothgrad(model, pixels, label, 3, 0.0), explain.saliency(model, pixels, label), rtol=1e-5
+    )
+    assert picture("smoothgrad.png").size
+
+
+def layers(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The tiny network by NumPy: maps before and behind batch normalisation and ReLU, and outputs."""
+    p = model.arrays
+    windows = np.lib.stride_tricks.sliding_window_view(x[0].astype(np.float64), (3, 3))
+    maps = np.einsum("yxij,oij->oyx", windows, p["conv2d_1.weight"][:, 0]) + p["conv2d_1.bias"][:, None, None]
+    scale = p["batch_norm2d_1.weight"] / np.sqrt(p["batch_norm2d_1.running_var"] + 1e-5)
+    shift = p["batch_norm2d_1.bias"] - p["batch_norm2d_1.running_mean"] * scale
+    rectified = np.maximum(maps * scale[:, None, None] + shift[:, None, None], 0)
+    return maps, rectified, p["linear_1.weight"] @ rectified.ravel() + p["linear_1.bias"]
+
+
+def input_gradient(model: Model, x: np.ndarray, label: int) -> np.ndarray:
+    p = model.arrays
+    _, rectified, _ = layers(model, x)
+    scale = p["batch_norm2d_1.weight"] / np.sqrt(p["batch_norm2d_1.running_var"] + 1e-5)
+    back = p["linear_1.weight"][label].reshape(rectified.shape) * (rectified > 0) * scale[:, None, None]
+    gradient = np.zeros(x.shape)
+    for i in range(3):
+        for j in range(3):
+            rows, columns = back.shape[1:]
+            gradient[0, i : i + rows, j : j + columns] += np.einsum("oyx,o->yx", back, p["conv2d_1.weight"][:, 0, i, j])
+    return gradient
+
+
+def test_grad_cam(cnn: Cnn, trained: Path, digits: Path) -> None:
+    """Equations 1 and 2 on the maps behind the ReLU, where gradients are the linear layer's weights."""
+    values = json.loads(cnn("show", "grad-cam", str(trained), IMAGE, "--json").out)
+    model = Model.load(trained)
+    pixels = model.decode([IMAGE])[0]
+    label = model.classes.index(values["class"])
+    maps, rectified, _ = layers(model, explain.preprocessed(model, pixels)[0])
+    weights = model.arrays["linear_1.weight"][label].reshape(rectified.shape)
+    for layer, seen, gradient in (
+        ("relu_1", rectified, weights),
+        ("dropout_1", rectified, weights),
+        (
+            "conv2d_1",
+            maps,
+            weights
+            * (rectified > 0)
+            * (model.arrays["batch_norm2d_1.weight"] / np.sqrt(model.arrays["batch_norm2d_1.running_var"] + 1e-5))[
+                :, None, None
+            ],
+        ),
+    ):
+        evidence = np.maximum((gradient.mean(axis=(1, 2), keepdims=True) * seen).sum(axis=0), 0)
+        image = Image.fromarray(evidence.astype(np.float32)).resize((5, 6), Image.Resampling.BILINEAR)
+        found = explain.grad_cam(model, pixels, label, layer)
+        np.testing.assert_allclose(found, np.asarray(image), rtol=1e-4, atol=1e-6)
+    assert values["layer"] == "dropout_1"
+    assert found.shape == (6, 5)
+    assert picture("grad-cam.png").size
+
+
+def test_a_network_without_maps_has_no_grad_cam(cnn: Cnn, digits: Path) -> None:
+    assert cnn("train", "tiny.yaml", "model=[{linear: {out_features: 3}}]", "train.epochs=0", "--run", "flat").code == 0
+    done = cnn("show", "grad-cam", "flat", IMAGE)
+    assert done.code == 2
+    assert "no layer with maps" in done.err
+
+
 def test_occlusion(cnn: Cnn, trained: Path, digits: Path) -> None:
     values = json.loads(cnn("show", "occlusion", str(trained), IMAGE, "--size", "2", "--json").out)
     assert values["lowest"] <= values["score"]
@@ -155,6 +235,9 @@ def test_steps_of_the_square_reach_the_border() -> None:
         (["augment", "tiny.yaml", "data.augment=[{shft: 2}]"], 2, "unknown augmentation 'shft'; did you mean 'shift'?"),
         (["augment", "tiny.yaml", "data.augment=[flip]", "--epochs", "999"], 2, "--images and --epochs say how many"),
         (["saliency", "RUN", IMAGE, "--class", "7"], 2, "there is no such class; allowed: 0, 1, 2"),
+        (["grad-cam", "RUN", IMAGE, "--layer", "linear_1"], 2, "layer 'linear_1' has no maps, only single numbers"),
+        (["grad-cam", "RUN", IMAGE, "--layer", "rellu_1"], 2, "there is no layer 'rellu_1'; did you mean 'relu_1'?"),
+        (["smoothgrad", "RUN", IMAGE, "--samples", "0"], 2, "--samples"),
         (["occlusion", "RUN", IMAGE, "--size", "6"], 2, "the network's images have 6x5 pixels"),
         (["occlusion", "RUN", IMAGE, "--size", "2", "--stride", "3"], 2, "would skip pixels"),
     ],
