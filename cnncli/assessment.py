@@ -11,10 +11,13 @@ import numpy as np
 from cnncli import metrics
 from cnncli.calibration import Reliability, reliability
 from cnncli.datasets._decoded import Images
+from cnncli.datasets.base import Dataset
 from cnncli.evaluation import Evaluation
 from cnncli.metrics import Average, ClassScores
 from cnncli.mistakes import Pair, confused_pairs, suspects, worst
 from cnncli.model import Model
+
+LISTED = 12  # mistakes in a report
 
 
 @dataclass(frozen=True)
@@ -83,3 +86,9 @@ class Assessment:
             "probability": float(str(row[guess])),
             "label_probability": float(str(row[label])),
         }
+
+
+def assess(model: Model, part: Dataset, listed: int) -> Assessment:
+    """Evaluate a network on a labelled part."""
+    images = model.preprocessing.load(part, model.classes)
+    return Assessment(model, str(part.path), images, model.evaluate(images.images, images.labels), listed)

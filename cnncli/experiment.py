@@ -168,6 +168,7 @@ CHANGEABLE = (
     "train.save_every",
     "train.workers",
     "train.tensorboard",
+    "train.report",
     "train.early_stopping",
 )
 

@@ -262,6 +262,7 @@ class TrainSpec:
         default=None,
         doc="threads that decode image files; by default as many as compute. Changes no result",
     )
+    report: bool = field(default=True, doc="write report.html at the end, where the extra `report` is installed")
     tensorboard: bool = field(default=False, doc="write the numbers of each epoch for TensorBoard too (an extra)")
     accumulate: int = field(
         at_least(1), default=1, doc="batches whose gradients make one step; batch normalisation sees each by itself"

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from cnncli import yamlio
+from cnncli.assessment import LISTED, Assessment
 from cnncli.checkpoint import Checkpoint
 from cnncli.datasets._decoded import Skipped
 from cnncli.errors import Diverged, Interrupted
-from cnncli.evaluation import Evaluation, evaluate
+from cnncli.evaluation import evaluate
 from cnncli.experiment import Experiment, environment
 from cnncli.files import replace_file
 from cnncli.health import Health
@@ -196,16 +197,17 @@ def _step_due(every: Interval, step: int) -> bool:
     return every.unit == "step" and step % every.count == 0
 
 
-def evaluate_best(parts: Parts, best: Path, threads: int, poll: Callable[[], None] = lambda: None) -> Evaluation | None:
+def evaluate_best(parts: Parts, best: Path, threads: int, poll: Callable[[], None] = lambda: None) -> Assessment | None:
     """What a run's best checkpoint makes of the test part; None where the data have none."""
     images = parts.load_test()
-    if images is None:
+    if images is None or parts.test is None:
         return None
     model = Model.load(best, threads)
-    return evaluate(model.network(BATCH), model.preprocessing, images.images, images.labels, poll)
+    found = evaluate(model.network(BATCH), model.preprocessing, images.images, images.labels, poll)
+    return Assessment(model, str(parts.test.path), images, found, LISTED)
 
 
-def outcome(run: Path, progress: Progress, test: Evaluation | None) -> dict[str, Any]:
+def outcome(run: Path, progress: Progress, test: Assessment | None) -> dict[str, Any]:
     """What a run has come to, as ``cnn train --json`` tells it, but for times."""
     best = progress.history[progress.best_epoch - 1] if progress.best_epoch else {}
     return {
@@ -213,6 +215,6 @@ def outcome(run: Path, progress: Progress, test: Evaluation | None) -> dict[str,
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
         "validation_accuracy": best.get("validation_accuracy"),
-        "test_accuracy": None if test is None else test.accuracy,
+        "test_accuracy": None if test is None else test.found.accuracy,
         "checkpoint": str(run / BEST),
     }

@@ -53,9 +53,16 @@ ONLY = {  # what may be imported only by these
     "pickle": r"nobody",
     "torch": r"nobody",
     "tensorboardX": r"tensorboard",
+    "jinja2": r"reporting\.report",
+    "matplotlib": r"reporting\.charts",
     "onnxruntime": r"interchange\.onnx_model",
 }
-EXTRAS = {"tensorboardX", "onnxruntime"}  # others are imported by name, in cnncli.interchange.extras
+EXTRAS = {
+    "tensorboardX",
+    "onnxruntime",
+    "jinja2",
+    "matplotlib",
+}  # others are imported by name, in cnncli.interchange.extras
 NEVER = {  # what must not be imported by these, so that they stay free of arrays, pixels or terminals
     "numpy": r"cli|errors|registry|constraints|fields|yamlio|overrides|origin|sections|calculation|blocks|wiring|spec"
     r"|signals|monitor|schedules\..+",
@@ -130,17 +137,7 @@ def test_kernels_import_nothing_of_the_package() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_third_parties_stay_where_they_belong(path: Path) -> None:
     tops = {name.split(".")[0] for name in imported(path)}
-    assert tops <= {
-        *sys.stdlib_module_names,
-        "cnncli",
-        "numpy",
-        "click",
-        "yaml",
-        "PIL",
-        "tqdm",
-        "tensorboardX",
-        "onnxruntime",
-    }
+    assert tops <= {*sys.stdlib_module_names, "cnncli", "numpy", "click", "yaml", "PIL", "tqdm", *EXTRAS}
     for package in tops & ONLY.keys():
         assert re.fullmatch(ONLY[package], name_of(path)), f"{name_of(path)} imports {package}"
     for package in tops & NEVER.keys():

@@ -17,7 +17,7 @@ from cnncli.commands import _decoding, _options
 from cnncli.commands._console import note, percent, result, result_json, table, warn
 
 if TYPE_CHECKING:
-    from cnncli.evaluation import Evaluation
+    from cnncli.assessment import Assessment
     from cnncli.parts import Parts
     from cnncli.preprocessing import Preprocessing
     from cnncli.progress import Progress
@@ -213,6 +213,26 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
         result_json(outcome(run, progress, test) | {"wall_s": round(seconds, 3), "images_per_s": rate and round(rate)})
     else:
         result(line)
+    if session.experiment.spec.train.report:
+        _report(session, test)
+
+
+def _report(session: Session, test: Assessment | None) -> None:
+    """Describe the run in a page, if the extra is there; that it cannot be written is no failure of a training."""
+    from cnncli.files import replace_file
+    from cnncli.model import Model
+    from cnncli.reporting import report
+    from cnncli.runs import BEST
+
+    if not report.available():
+        return
+    began, run = time.monotonic(), session.run.path
+    try:
+        model = test.model if test else Model.load(run / BEST, session.trainer.network.threads)
+        replace_file(run / report.NAME, [report.report(model, run, test).encode()])
+        note(f"report: {run / report.NAME} ({time.monotonic() - began:.1f} s; train.report=false leaves it out)")
+    except Exception as error:
+        warn(f"no report: {error}")
 
 
 def _tell_finished(spec: RunSpec, run: Path, progress: Progress, reason: str, threads: int, as_json: bool) -> None:
@@ -228,12 +248,12 @@ def _tell_finished(spec: RunSpec, run: Path, progress: Progress, reason: str, th
         result_json(outcome(run, progress, test) | {"wall_s": 0.0, "images_per_s": None})
 
 
-def _text(progress: Progress, test: Evaluation | None) -> str:
+def _text(progress: Progress, test: Assessment | None) -> str:
     """The result in words: on the test part if there is one, else on what the best epoch was chosen by."""
     best = progress.history[progress.best_epoch - 1] if progress.best_epoch else {}
     if test is not None:
-        low, high = test.interval
-        parts = [f"test accuracy {percent(test.accuracy)} (95 % interval {100 * low:.1f}-{100 * high:.1f})"]
+        low, high = test.found.interval
+        parts = [f"test accuracy {percent(test.found.accuracy)} (95 % interval {100 * low:.1f}-{100 * high:.1f})"]
     elif "validation_accuracy" in best:
         parts = [f"validation accuracy {percent(best['validation_accuracy'])}"]
     elif best:

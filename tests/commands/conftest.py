@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cnncli import cli
+from cnncli.reporting import report
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -23,7 +24,7 @@ model:
   - dropout: {p: 0.3}
   - linear: {out_features: 3}
 optimizer: {sgd: {lr: 0.05, momentum: 0.9}}
-train: {epochs: 4, batch_size: 16}
+train: {epochs: 4, batch_size: 16, report: false}
 """
 
 
@@ -50,6 +51,12 @@ def images(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def write_idx(path: Path, array: np.ndarray) -> None:
     head = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     path.write_bytes(head + array.tobytes())
+
+
+@pytest.fixture(autouse=True)
+def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of trainings, which would take longer than the trainings; where one is wanted it is asked for."""
+    monkeypatch.setattr(report, "PACKAGES", ("not installed",))
 
 
 @pytest.fixture(autouse=True)
