@@ -29,6 +29,7 @@ from cnncli.signals import finishing
 
 RUNS = Path("runs")
 LAST, PREVIOUS, BEST = "last.npz", "last.1.npz", "best.npz"
+DIVERGED = "diverged.npz"
 SKIPPED, LOCK = "skipped.csv", ".lock"
 
 _STALE = re.compile(r"\.[\w.-]+\.(npz|yaml|jsonl?|csv)\.\d+\.tmp")  # what `replace_file` leaves when killed

@@ -12,9 +12,9 @@ from typing import Any
 
 from cnncli import yamlio
 from cnncli.assessment import LISTED, Assessment
-from cnncli.checkpoint import Checkpoint
+from cnncli.checkpoint import Checkpoint, save
 from cnncli.datasets._decoded import Skipped
-from cnncli.errors import Diverged, Interrupted
+from cnncli.errors import CnnError, Diverged, Interrupted
 from cnncli.evaluation import evaluate
 from cnncli.experiment import Experiment, environment
 from cnncli.files import replace_file
@@ -22,7 +22,7 @@ from cnncli.health import Health
 from cnncli.model import BATCH, Model
 from cnncli.parts import Parts
 from cnncli.progress import Progress
-from cnncli.runs import BEST, LAST, SKIPPED, RunFolder
+from cnncli.runs import BEST, DIVERGED, LAST, SKIPPED, RunFolder
 from cnncli.spec import Interval, resolved
 from cnncli.symptoms import unhealthy
 from cnncli.tensorboard import EventLog
@@ -114,12 +114,21 @@ class Session:
             place = f"in epoch {progress.epoch + 1}, step {progress.step}"
             raise Interrupted(f"{stop} {place}; saved in {self.run.path / LAST}") from None
         except Diverged as error:
-            kept = [name for name in (LAST, BEST) if (self.run.path / name).exists()]
-            raise Diverged(f"{error}; {self.run.path} keeps {' and '.join(kept) or 'no checkpoint'}") from None
+            self._keep_for_autopsy(str(error))
+            kept = [name for name in (LAST, BEST, DIVERGED) if (self.run.path / name).exists()]
+            raise Diverged(f"{error}; {self.run.path} keeps {_listed(kept)}") from None
         finally:
             if self._board:
                 self._board.close()
         self.seconds = time.monotonic() - began
+
+    def _keep_for_autopsy(self, why: str) -> None:
+        """Write the state before the step that failed, which is the last that has numbers."""
+        self.run.log(why)
+        try:
+            save(self.run.path / DIVERGED, self.experiment.arrays(), self.experiment.meta() | {"diverged": why})
+        except CnnError as error:
+            self._warn(f"the state that led there is not kept: {error}")
 
     def tell_skipped(self) -> None:
         """List the images that were left out, where there are more than before."""
@@ -182,6 +191,10 @@ class Session:
     def _save(self, best: bool) -> None:
         self.run.save_checkpoint(self.experiment.arrays(), self.experiment.meta(), best)
         self._saved, self._saved_at = self._position, time.monotonic()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "no checkpoint"
 
 
 def _table(skipped: Sequence[tuple[str, Skipped]]) -> bytes:

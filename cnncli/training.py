@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from cnncli import monitor
+from cnncli import autopsy, monitor
 from cnncli.augmenter import Augmenter
+from cnncli.autopsy import Cause
 from cnncli.averaging import MovingAverage
 from cnncli.clipping import Clipping
 from cnncli.datasets.base import Images
@@ -184,6 +185,9 @@ class Trainer:
                 self._add_gradient(number, last - first)
         if self._clipping:
             self._clipping.apply(self._update.grad)
+        if not self.network.kernels.update.finite(self._update.grad):
+            cause = autopsy.of_gradients(self.network, self._update.grad)
+            self._diverge("a gradient is no number", cause, shown, first)
         before = self.network.theta.copy() if progress.batch == self.steps - 1 else None
         self.optimizer.step(self._update, self._rate(), progress.step + 1)
         if before is not None:
@@ -202,14 +206,26 @@ class Trainer:
         network.forward(training=True, step=progress.step * self.settings.accumulate + number)
         loss = network.mean_loss()
         if not math.isfinite(loss):
-            raise Diverged(
-                f"the loss is {loss} in epoch {progress.epoch + 1}, step {progress.step + 1}: training diverged; "
-                f"try a lower learning rate (this step's is {self._rate():.3g})"
-            )
+            self._diverge(f"the loss is {loss}", autopsy.of_outputs(network), shown, first)
         network.backward()
         progress.hits += network.hits()
         progress.loss_sum += loss * network.n
         return loss * network.n
+
+    def _diverge(self, what: str, cause: Cause, shown: np.ndarray, first: int) -> NoReturn:
+        """End training before the step that would spoil the parameters.
+
+        Raises
+        ------
+        Diverged
+        """
+        indices = shown[first : first + self.network.n]
+        names = [self.train.names[int(index)] for index in indices]
+        progress = self.progress
+        raise Diverged(
+            f"{what} in epoch {progress.epoch + 1}, step {progress.step + 1}: training diverged; {cause.text(names)}; "
+            f"try a lower learning rate (this step's is {self._rate():.3g})"
+        )
 
     def _set_targets(self, indices: np.ndarray, first: int) -> None:
         """Tell the network the classes of the batch that begins at place `first` of the epoch's order."""

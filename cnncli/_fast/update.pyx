@@ -220,3 +220,13 @@ def average(const real[::1] theta, real[::1] mean, double share, int threads):
                         num_threads=team(threads, <double>size)):
         first = <int64_t>piece * CHUNK
         average_run(&theta[first], &mean[first], min(<int64_t>CHUNK, size - first), <real>share)
+
+
+def finite(const real[::1] values):
+    """Whether no number is infinite or NaN."""
+    cdef int64_t i, size = values.shape[0]
+    cdef int broken = 0
+    with nogil:
+        for i in range(size):
+            broken |= values[i] - values[i] != 0    # which is no number there
+    return broken == 0

@@ -348,7 +348,7 @@ def test_resume_from_an_earlier_checkpoint_where_the_last_is_damaged(cnn: Cnn, t
 def test_diverged_keeps_what_was_saved(cnn: Cnn, trained: Path) -> None:
     done = cnn("train", "tiny.yaml", "--resume", "train.epochs=60", "optimizer.sgd.lr=1e9")
     assert done.code == 76
-    assert "runs/tiny keeps last.npz and best.npz" in done.err
+    assert "runs/tiny keeps last.npz, best.npz and diverged.npz" in done.err
     for name in ("last.npz", "best.npz"):
         assert cnn("eval", str(trained / name)).code == 0
 
