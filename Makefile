@@ -1,4 +1,4 @@
-.PHONY: build lint test docs
+.PHONY: build lint test torture docs
 
 build:
 	python setup.py -q build_ext --inplace
@@ -11,6 +11,9 @@ lint:
 
 test:
 	pytest
+
+torture:
+	TORTURE_RELEASE=1 pytest tests/torture
 
 docs:
 	python docs/make_config_reference.py

@@ -21,6 +21,8 @@ VARIANTS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     VARIANTS["avx2"] = ["-mavx2", "-mfma"]
     VARIANTS["avx512"] = ["-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
+if chosen := os.environ.get("CNN_VARIANTS"):  # for tests that build the kernels anew, such as with sanitizers
+    VARIANTS = {name: VARIANTS[name] for name in chosen.split(",")}
 FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wno-unknown-pragmas"]
 FLAGS += ["-fno-wrapv"]  # Python's own flags have -fwrapv, which keeps the compiler from making vectors of many loops
 DIRECTIVES = {

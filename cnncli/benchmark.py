@@ -56,6 +56,8 @@ def measure(spec: RunSpec, graph: Graph, batch_size: int, threads: int, seconds:
     """Time training steps, inference and single layers, for about a third of `seconds` each."""
     channels, height, width = graph.in_shape
     classes = graph.shapes[graph.output][0]
+    network = Network(graph, batch_size, training=True, threads=threads)  # first: it may not fit
+    network.initialize(seed=0)
     rng = np.random.default_rng(0)
     count = BATCHES * batch_size
     images = Images(
@@ -65,8 +67,6 @@ def measure(spec: RunSpec, graph: Graph, batch_size: int, threads: int, seconds:
         classes=tuple(map(str, range(classes))),
     )
     preprocessing = Preprocessing((height, width), channels, (0.5,) * channels, (0.3,) * channels)
-    network = Network(graph, batch_size, training=True, threads=threads)
-    network.initialize(seed=0)
     optimizer = replace(spec.optimizer, lr=1e-9)  # random labels must not make the weights grow
     trainer = Trainer(network, optimizer, spec.schedule, preprocessing, images, None, TrainSpec(epochs=2**31))
     reports = (report for report in trainer.fit() if isinstance(report, StepReport))

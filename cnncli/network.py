@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnncli import _fast, fuse, lifetimes, random
+from cnncli.budget import Budget
 from cnncli.gathering import Sharing, Split
 from cnncli.graph import Graph
 from cnncli.layers.base import Buffers, Layer
@@ -76,9 +77,11 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.threads = threads
         self.kernels = _fast.kernels(dtype, variant)
+        self._budget = Budget(batch_size)
         self.lanes = lanes_for(batch_size)
         self.blocks = -(-batch_size // self.lanes)
         self.segments = Segments.of(graph.params)
+        self._budget.vector(self.segments.size, self.dtype.itemsize * (2 if training else 1))
         self.theta = aligned((self.segments.size,), dtype)
         self.grad = aligned((self.segments.size if training else 0,), dtype)
         self.param = self.segments.views(self.theta)
@@ -153,6 +156,7 @@ class Network:
     # -- memory ----------------------------------------------------------------------------------------------------
 
     def _maps(self, kind: Kind) -> Maps:
+        self._budget.maps(kind, self.blocks * self.lanes * self.dtype.itemsize)
         return Maps(kind.shape, self.blocks, self.lanes, self.dtype, kind.frame, kind.value)
 
     def _scratch(self) -> tuple[np.ndarray, np.ndarray]:

@@ -80,8 +80,8 @@ def check(spec: RunSpec, threads: int, train: bool, folder: Path, reading: Readi
     graph = Graph(spec.model, (parts.channels, *parts.size), spec.loss)
     parameters = sum(int(np.prod(param.shape)) for param in graph.params.values())
     yield Finding("config", "ok", f"{len(spec.model)} layers, {parameters:,} parameters", {"parameters": parameters})
-    if (needed := _estimate(spec, parts, graph, parameters)) > runtime.memory():
-        text = f"about {needed / 1e9:,.1f} GB are needed, and this machine has {runtime.memory() / 1e9:,.1f} GB"
+    if (needed := _estimate(spec, parts, graph, parameters)) > (limit := runtime.memory_limit()):
+        text = f"about {needed / 1e9:,.1f} GB are needed, and {limit / 1e9:,.1f} GB may be used"
         yield Finding("memory", "error", text, {"bytes": needed}, SpecError.exit_code)
         return
     failures, experiment, test = [], None, None

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from cnncli.errors import SpecError
+
+MAX_MEMORY = "CNN_MAX_MEMORY"
 PROCESS, GROUPS = Path("/proc/self"), Path("/sys/fs/cgroup")
 
 
@@ -37,6 +41,23 @@ def memory() -> int:
             with suppress(OSError, ValueError):  # the word "max" where there is no limit
                 limits.append(int((folder / name).read_text(encoding="ascii")))
     return min(limits)
+
+
+def memory_limit() -> int:
+    """Bytes that this process may ask for: ``CNN_MAX_MEMORY``, such as 8GB, or four fifths of the memory.
+
+    Raises
+    ------
+    SpecError
+        The variable says no amount.
+    """
+    text = os.environ.get(MAX_MEMORY)
+    if not text:
+        return int(0.8 * memory())
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)B?\s*", text)
+    if not match:
+        raise SpecError(f"{MAX_MEMORY}={text}: must be an amount of memory such as 8GB or 500MB")
+    return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
 
 
 def has_spare(used: int) -> bool:

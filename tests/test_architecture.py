@@ -33,7 +33,7 @@ ROWS: list[set[str]] = [
     {"losses", "optimizers", "schedules", "datasets", "augmentations"},
     {"origin", "choices", "sections", "calculation", "wiring", "blocks", "overrides", "spec"},
     {"workspace", "graph"},
-    {"fuse", "lifetimes", "gathering"},
+    {"fuse", "lifetimes", "gathering", "budget"},
     {"network", "preprocessing"},
     {"views", "evaluation", "gradcheck"},
     {"training", "runs", "model", "experiment", "session", "benchmark", "filtering", "sheets"},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnncli import runtime
+from cnncli.errors import SpecError
 
 
 @pytest.fixture
@@ -91,3 +92,20 @@ def test_no_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_this_process_may_use_what_it_was_granted() -> None:
     assert 1 <= runtime.threads() <= runtime.processors()
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("8GB", 8e9), ("500 MB", 5e8), ("1.5G", 1.5e9), ("123456", 123456), ("2TB", 2e12), ("4kB", 4e3)]
+)
+def test_the_limit_that_is_asked_for(text: str, limit: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNN_MAX_MEMORY", text)
+    assert runtime.memory_limit() == limit
+
+
+def test_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNN_MAX_MEMORY", raising=False)
+    assert runtime.memory_limit() == int(0.8 * runtime.memory())
+    for text in ("lots", "-1GB", "1e9"):
+        monkeypatch.setenv("CNN_MAX_MEMORY", text)
+        with pytest.raises(SpecError, match="must be an amount of memory such as 8GB"):
+            runtime.memory_limit()

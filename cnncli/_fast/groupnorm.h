@@ -37,7 +37,7 @@
 #define AT(p, v) (*(VEC *)((p) + (v) * V))
 #define GET(p, v) (*(const VEC *)((p) + (v) * V))
 #define EACH_VECTOR UNROLL for (int v = 0; v < VECTORS; v++)
-typedef REAL VEC __attribute__((vector_size(BYTES), aligned(8), may_alias));
+typedef REAL VEC __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 
 /* total[lane] += sums of one row */
 ALWAYS_INLINE void NAME(into)(double *total, const VEC *sums) {

@@ -39,7 +39,7 @@
 #define VECTORS (LANE_COUNT / V)
 #define TOGETHER (VECTORS < AT_A_TIME ? AT_A_TIME / VECTORS : 1) /* pixels */
 #define VEC NAME(lanes_vec)
-typedef REAL VEC __attribute__((vector_size(BYTES), aligned(8), may_alias));
+typedef REAL VEC __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 
 /* out[i] = sum_t weight[t] * x[source[t] * step + i] for `vectors` vectors side by side */
 ALWAYS_INLINE void NAME(weigh_vectors)(REAL *restrict out, const REAL *restrict x, ptrdiff_t step,

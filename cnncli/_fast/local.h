@@ -47,7 +47,7 @@
 #define VEC NAME(local_vec)
 #define V ((int)(BYTES / sizeof(REAL)))
 #define AT(v, step) ((v) % 2 * V + (v) / 2 * (step))
-typedef REAL VEC __attribute__((vector_size(BYTES), aligned(8), may_alias));
+typedef REAL VEC __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 
 /* y[yo[o] + AT(v, y_step) + lane] += sum_k w[wo[o] + k*wk] * x[off[k] + AT(v, x_step) + lane]: for o < outputs and two
  * pairs of neighbouring vectors, a step apart. */

@@ -38,7 +38,7 @@
 #define VEC NAME(norm_vec)
 #define AT(p, v) (*(VEC *)((p) + (v) * V))
 #define GET(p, v) (*(const VEC *)((p) + (v) * V))
-typedef REAL VEC __attribute__((vector_size(BYTES), aligned(8), may_alias));
+typedef REAL VEC __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 
 ALWAYS_INLINE VEC NAME(where_positive)(VEC y, VEC d) { return (VEC)((y > 0) & (__typeof__(y > 0))d); }
 ALWAYS_INLINE VEC NAME(cut)(VEC x) { return (VEC)(~(x < 0) & (__typeof__(x < 0))x); } /* NaN stays NaN */

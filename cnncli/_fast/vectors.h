@@ -23,8 +23,8 @@
 #define LANES_SMALL 8
 #define UNROLL _Pragma("GCC unroll 16")
 
-typedef float vec_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
-typedef float vec_f32x8 __attribute__((vector_size(NARROW_BYTES), aligned(8), may_alias));
+typedef float vec_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef float vec_f32x8 __attribute__((vector_size(NARROW_BYTES), aligned(4), may_alias));
 typedef double vec_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
 
 /* max(x, 0); NaN stays NaN */

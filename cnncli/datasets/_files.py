@@ -78,9 +78,9 @@ def fill(stream: Any, array: np.ndarray) -> tuple[int, str]:
 
 
 def check_memory(path: object, nbytes: int) -> None:
-    """Refuse, before anything is allocated, what needs more than four fifths of this machine's memory."""
-    limit = runtime.memory()
-    if nbytes > 0.8 * limit:
+    """Refuse, before anything is allocated, what needs more memory than may be used."""
+    if nbytes > (limit := runtime.memory_limit()):
         raise DataError(
-            f"{shown(path)}: needs {nbytes / 1e9:.1f} GB, and this machine offers {0.8 * limit / 1e9:.1f} GB for it"
+            f"{shown(path)}: needs {nbytes / 1e9:.1f} GB, and {limit / 1e9:.1f} GB may be used "
+            f"(four fifths of the memory; {runtime.MAX_MEMORY} says otherwise)"
         )

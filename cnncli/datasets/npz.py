@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from cnncli.datasets._names import Names
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import CnnError, DataError
 
+LISTED = 12  # names in a message
 _TYPES = ("u1", "u2", "f2", "f4", "f8")
 _ZIP = b"PK\x03\x04"
 _HEADERS = {
@@ -65,7 +66,7 @@ class Npz(Dataset):
             lacking = [key for pair in pairs.values() for key in pair if key not in keys]
             if lacking or not pairs:
                 wanted = ", ".join(lacking) or "train_images and train_labels"
-                raise DataError(f"{shown(path)}: no array {wanted}; found: {shown(', '.join(keys)) or 'none'}")
+                raise DataError(f"{shown(path)}: no array {wanted}; found: {_some(keys)}")
             return {part: _open(path, archive, *pair) for part, pair in pairs.items()}
 
     @property
@@ -182,3 +183,9 @@ def _read(path: Path, archive: zipfile.ZipFile, key: str) -> np.ndarray:
         if found < flat.nbytes or stream.read(1):
             raise DataError(f"{shown(path)}:{key}: expected {flat.nbytes} bytes, found {found} {reason}".rstrip())
     return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _some(names: Collection[str]) -> str:
+    """Some names of many."""
+    listed = ", ".join(sorted(names)[:LISTED])
+    return shown(f"{listed}, and {len(names) - LISTED:,} more" if len(names) > LISTED else listed) or "none"

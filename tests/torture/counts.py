@@ -1,0 +1,38 @@
+"""How often each row is tried: in continuous integration, and before a release (``make torture``)."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A kind of trouble: what is done, and how many times."""
+
+    text: str
+    often: int
+    release: int
+
+
+ROWS: dict[str, Row] = {
+    "1": Row("SIGKILL at every system call of saves", 1, 1),
+    "2": Row("every system call of saves fails: ENOSPC, EIO, EDQUOT, EACCES", 1, 1),
+    "4": Row("kill -9 at a random moment of a training that saves every step", 200, 5000),
+    "5": Row("trainings killed ten times each and resumed, equal to uninterrupted ones", 5, 50),
+    "10": Row("losses of power: what was not synced is gone, half there or there", 1, 1),
+    "11": Row("configs with random changes", 25_000, 500_000),
+    "12": Row("checkpoints with random changes", 40_000, 200_000),
+    "13": Row("image files with random changes", 20_000, 300_000),
+    "14": Row("data sets (IDX, CIFAR, .npz, CSV) with random changes", 15_000, 200_000),
+    "15": Row("bombs: small files that would become large", 1, 1),
+    "16": Row("tests of kernels under the address and undefined behaviour sanitizers", 1, 1),
+    "18": Row("a disk that is really full, and room again", 1, 10),
+    "20": Row("eight trainings started at once in one folder", 10, 200),
+    "21": Row("SIGTERM, SIGUSR1 or SIGINT at a random moment, then resumed", 60, 2000),
+}
+RELEASE = bool(os.environ.get("TORTURE_RELEASE"))
+
+
+def count(row: str) -> int:
+    """How often to try a row this time."""
+    return ROWS[row].release if RELEASE else ROWS[row].often
