@@ -115,7 +115,7 @@ def _as_known(error: Exception) -> CnnError | None:
     """What an error is to the user; None for a bug."""
     if isinstance(error, CnnError):
         return error
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map segment" in str(error)):
         advice = "a smaller network, smaller images or a smaller batch size needs less"
         return SpecError(f"not enough memory for this ({error or 'no details'}); {advice}")
     if isinstance(error, ImportError) and error.name is None:  # raised on purpose: kernels that are not there

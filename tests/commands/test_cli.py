@@ -136,6 +136,16 @@ def test_66_missing(cnn: Cnn, folder: Path, args: list[str]) -> None:
     assert not (folder / "runs").exists()
 
 
+def test_2_memory_that_does_not_suffice_for_a_library(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise ImportError("x.so: failed to map segment from shared object", name="x")
+
+    monkeypatch.setattr("cnncli.spec.load", full)
+    done = cnn("train", "tiny.yaml")
+    assert done.code == 2
+    assert done.err.startswith("error: not enough memory for this (x.so: failed to map segment")
+
+
 def test_70_our_bug(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("boom")
