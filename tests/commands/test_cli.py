@@ -77,7 +77,7 @@ def test_0_done(cnn: Cnn) -> None:
         (["train", "tiny.yaml", "--max-time", "soon"], "'soon' is no time; write it like 3h55m"),
         (["train", "tiny.yaml", "--threads", "0"], "--threads"),
         (["train", "tiny.yaml", "--threads", "99999999999"], "--threads"),
-        (["train", "tiny.yaml", "train.batch_size=1000000000000"], "not enough memory"),
+        (["train", "tiny.yaml", "train.batch_size=1000000000000"], "GB that may be used"),
         (["summary", "tiny.yaml", "model.4.out_features=4"], "the network has 4 outputs, the data has 3 classes"),
     ],
 )
@@ -109,7 +109,7 @@ def test_2_reports_every_problem_with_its_place(cnn: Cnn, folder: Path) -> None:
 def test_65_a_size_that_no_memory_holds(cnn: Cnn, folder: Path, size: str) -> None:
     done = cnn("train", "tiny.yaml", "data.image.channels=1", f"data.image.size={size}")
     assert done.code == 65
-    assert "GB, and this machine offers" in done.err
+    assert "GB may be used" in done.err
     assert not (folder / "runs").exists()
 
 
