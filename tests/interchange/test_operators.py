@@ -11,7 +11,8 @@ from cases import CASES, Case
 
 from cnncli import registry
 from cnncli.graph import Graph
-from cnncli.interchange import numpy_operators, onnx_model
+from cnncli.interchange import onnx_model
+from cnncli.interchange.export import run
 from cnncli.interchange.network import CONVERTERS, convert
 from cnncli.interchange.program import INPUT, OUTPUT, Builder, Program, Step
 from cnncli.losses.mean_squared_error import MeanSquaredError
@@ -64,14 +65,6 @@ def outputs(case: Case, n: int) -> tuple[np.ndarray, np.ndarray, Program]:
     )
 
 
-def in_numpy(program: Program, images: np.ndarray) -> np.ndarray:
-    values = {INPUT: images, **program.constants}
-    for step in program.steps:
-        operator = getattr(numpy_operators, step.operator)
-        values[step.output] = operator(*(values[name] for name in step.inputs), **step.options)
-    return values[OUTPUT]
-
-
 def test_every_layer_has_a_converter() -> None:
     assert set(CONVERTERS) == set(registry.names("layers"))
 
@@ -80,7 +73,7 @@ def test_every_layer_has_a_converter() -> None:
 def test_the_same_numbers_elsewhere(case: Case) -> None:
     images, expected, program = outputs(case, 7)
     largest = float(np.abs(expected).max()) or 1.0
-    found = in_numpy(program, images)
+    found = run(program, images)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 1e-5 * largest
     for name, error in onnx_model.verify(onnx_model.encode(program, {}), images, expected).items():
