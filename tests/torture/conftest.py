@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,8 +63,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(*args: str, before: str = "", wrapper: tuple[str, ...] = (), **options: Any) -> subprocess.Popen[str]:
+def start(*args: str, before: str = "", **options: Any) -> subprocess.Popen[str]:
     """``cnn`` in a process of its own, after lines of Python."""
     code = f"import sys\nfrom cnncli import cli\n{before}\nsys.argv[1:] = {list(args)!r}\ncli.main()"
-    settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-    return subprocess.Popen([*wrapper, sys.executable, "-P", "-c", code], env=dict(os.environ), **settings)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-P", "-c", code], **pipes, **options)
