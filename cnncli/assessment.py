@@ -90,5 +90,9 @@ class Assessment:
 
 def assess(model: Model, part: Dataset, listed: int) -> Assessment:
     """Evaluate a network on a labelled part."""
-    images = model.preprocessing.load(part, model.classes)
-    return Assessment(model, str(part.path), images, model.evaluate(images.images, images.labels), listed)
+    return of_images(model, str(part.path), model.preprocessing.load(part, model.classes), listed)
+
+
+def of_images(model: Model, data: str, images: Images, listed: int) -> Assessment:
+    """Evaluate a network on decoded images, which come from `data`."""
+    return Assessment(model, data, images, model.evaluate(images.images, images.labels), listed)

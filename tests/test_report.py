@@ -130,6 +130,9 @@ def test_many_classes_and_no_test_images(tmp_path: Path, capsys: pytest.CaptureF
     capsys.readouterr()
     assert cli.run(["report", str(page.parent)]) == 0
     assert "no test images: " in capsys.readouterr().err
+    assert "80 images of the validation images" in " ".join(Outline(page.read_text(encoding="utf-8")).text.split())
+    shutil.rmtree(tmp_path / "photos")
+    assert cli.run(["report", str(page.parent)]) == 0
     assert [attrs["id"] for attrs in Outline(page.read_text(encoding="utf-8")).all("section")] == [
         "learning", "inside", "health", "set-up",
     ]  # fmt: skip

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnncli.commands import _decoding, _options
 from cnncli.commands._console import note, result
+
+if TYPE_CHECKING:
+    from cnncli.assessment import Assessment
+    from cnncli.datasets._reading import Reading
+    from cnncli.model import Model
+
+VALIDATION = "the validation images"
 
 
 @click.command()
@@ -35,14 +44,26 @@ def command(
     check()
     model = load_model(run, threads)
     reading = _decoding.reading(model.threads, workers, no_cache)
+    found: Assessment | None
     try:
         found = assess(model, part_to_test(model, data, reading), LISTED)
     except CnnError as error:
         if data:
             raise
         note(f"no test images: {error}")
-        found = None
+        found = _on_validation(model, reading)
     folder = model.path.parent if (model.path.parent / "metrics.jsonl").exists() else None
     path = output or (folder or Path()) / NAME
     write_output(path, report(model, folder, found).encode())
     result(f"{model.path} described in {path}")
+
+
+def _on_validation(model: Model, reading: Reading) -> Assessment | None:
+    """On the images that were set aside, if any were, and are still there."""
+    from cnncli.assessment import LISTED, of_images
+    from cnncli.calibration import validation_images
+    from cnncli.errors import CnnError
+
+    with suppress(CnnError):
+        return of_images(model, VALIDATION, validation_images(model, reading), LISTED)
+    return None

@@ -219,6 +219,7 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
 
 def _report(session: Session, test: Assessment | None) -> None:
     """Describe the run in a page, if the extra is there; that it cannot be written is no failure of a training."""
+    from cnncli.assessment import LISTED, of_images
     from cnncli.files import replace_file
     from cnncli.model import Model
     from cnncli.reporting import report
@@ -229,6 +230,8 @@ def _report(session: Session, test: Assessment | None) -> None:
     began, run = time.monotonic(), session.run.path
     try:
         model = test.model if test else Model.load(run / BEST, session.trainer.network.threads)
+        if test is None and (images := session.trainer.validation):
+            test = of_images(model, "the validation images", images, LISTED)
         replace_file(run / report.NAME, [report.report(model, run, test).encode()])
         note(f"report: {run / report.NAME} ({time.monotonic() - began:.1f} s; train.report=false leaves it out)")
     except Exception as error:
