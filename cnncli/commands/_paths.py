@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from queue import Queue
@@ -48,7 +47,9 @@ def listed(listing: str) -> Iterator[str | None]:
 
     try:
         if listing == STDIN:
-            yield from _as_they_come(_lines(sys.stdin.buffer))
+            # Not sys.stdin, and never closed: both would wait for the thread that waits for a line, and Python aborts.
+            stdin = open(0, "rb", closefd=False)  # noqa: SIM115
+            yield from _as_they_come(_lines(stdin))
         else:
             with open(listing, "rb") as file:
                 yield from _lines(file)

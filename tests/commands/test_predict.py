@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -154,6 +155,26 @@ def test_a_consumer_that_has_enough(trained: Path, digits: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert out.startswith("digits/0/0.png")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("enough", [False, True])
+def test_the_command_ends_while_it_waits_for_the_list(trained: Path, digits: Path, enough: bool) -> None:
+    """By an interrupt, or because nobody reads on; the list stays open."""
+    with start("predict", "--list", "-", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("digits/0/0.png\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        if enough:
+            process.stdout.close()
+            process.stdin.write("digits/0/0.png\n")
+            process.stdin.flush()
+        else:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(60) == (0 if enough else 130)
+        assert process.stderr is not None
+        assert process.stderr.read().splitlines()[1:] == ([] if enough else ["interrupted"])
 
 
 def test_lines_that_are_no_paths(cnn: Cnn, trained: Path, digits: Path) -> None:
