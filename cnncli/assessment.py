@@ -55,8 +55,10 @@ class Assessment:
 
     @cached_property
     def reliability(self) -> Reliability | None:
-        """How far probabilities are right; None where scores are none."""
-        return reliability(self.found.scores, self.found.labels) if self.model.probabilities else None
+        """How far probabilities are right; None where scores are none, or are no numbers."""
+        if not self.model.probabilities or not np.isfinite(self.found.scores).all():
+            return None
+        return reliability(self.found.scores, self.found.labels)
 
     @property
     def pairs(self) -> list[Pair]:

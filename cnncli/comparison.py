@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnncli.changes import Change, changes
+from cnncli.datasets._decoded import Skipped
 from cnncli.datasets.base import Dataset
 from cnncli.errors import DataError
 from cnncli.evaluation import Evaluation
@@ -35,6 +36,8 @@ class Comparison:
         95 % interval of B's accuracy less A's.
     changes : list of Change
         Where their configs differ.
+    skipped : tuple of Skipped
+        Images that could not be read.
     """
 
     first: Evaluation
@@ -45,6 +48,7 @@ class Comparison:
     low: float
     high: float
     changes: list[Change]
+    skipped: tuple[Skipped, ...]
 
 
 def compare(first: Model, second: Model, part: Dataset) -> Comparison:
@@ -53,22 +57,22 @@ def compare(first: Model, second: Model, part: Dataset) -> Comparison:
     Raises
     ------
     DataError
-        Their classes differ, or an image can be read for one of them only.
+        Their classes differ.
     """
     if set(first.classes) != set(second.classes):
         known = "; ".join(", ".join(model.classes) for model in (first, second))
         raise DataError(f"{first.path} and {second.path} know different classes: {known}")
-    one, other = (_answers(model, part) for model in (first, second))
+    (one, skipped), (other, _) = (_answers(model, part) for model in (first, second))
     right = one.right, other.right
     only_first, only_second = discordant(*right)
     low, high = difference_interval(*right)
     differences = list(changes(resolved(first.spec), resolved(second.spec)))
-    return Comparison(one, other, only_first, only_second, mcnemar(*right), low, high, differences)
+    return Comparison(one, other, only_first, only_second, mcnemar(*right), low, high, differences, skipped)
 
 
-def _answers(model: Model, part: Dataset) -> Evaluation:
+def _answers(model: Model, part: Dataset) -> tuple[Evaluation, tuple[Skipped, ...]]:
     images = model.preprocessing.load(part, model.classes)
-    return model.evaluate(images.images, images.labels)
+    return model.evaluate(images.images, images.labels), images.skipped
 
 
 def curves(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Panel]:

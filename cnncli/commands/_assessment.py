@@ -49,9 +49,14 @@ def values(it: Assessment, top: int) -> dict[str, Any]:
             {"true": it.model.classes[a], "predicted": it.model.classes[b], "images": images}
             for a, b, images in it.pairs
         ],
-        "mistakes": [it.image(int(index)) for index in it.mistakes],
-        "suspects": [it.image(int(index)) for index in it.suspects],
+        "mistakes": [_image(it, index) for index in it.mistakes.tolist()],
+        "suspects": [_image(it, index) for index in it.suspects.tolist()],
     }
+
+
+def _image(it: Assessment, index: int) -> dict[str, Any]:
+    image = it.image(index)
+    return image | {key: json_number(image[key]) for key in ("probability", "label_probability")}
 
 
 def rejection(found: Rejection) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import Any
 
 import click
-
-from cnncli.commands._console import percent
 
 _SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _PATTERN = re.compile(r"\s*([\w.]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%?)\s*")
@@ -28,6 +27,12 @@ class Requirement:
     def holds(self, value: float) -> bool:
         """Whether a number fulfils it."""
         return bool(_SIGNS[self.sign](value, self.bound))
+
+    def shown(self, value: float) -> str:
+        """A number as the requirement writes its own."""
+        if isnan(value):
+            return "none"
+        return f"{100 * value:.6g} %" if self.text.endswith("%") else f"{value:.6g}"
 
 
 class RequirementType(click.ParamType):
@@ -67,8 +72,7 @@ def check(requirements: Sequence[Requirement], values: Mapping[str, Any]) -> Non
             )
         value = numbers[wanted.name]
         if not wanted.holds(value):
-            shown = percent(value) if 0 <= value <= 1 else f"{value:.4g}"
-            failed.append(f"required {wanted.text}, found {value:.6g} ({shown})")
+            failed.append(f"required {wanted.text}, found {wanted.shown(value)}")
     if failed:
         raise CheckFailed("\n".join(failed))
 
@@ -80,4 +84,6 @@ def _numbers(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, flo
             found += _numbers(value, f"{prefix}{name}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             found.append((prefix + name, float(value)))
+        elif value is None:  # such as the loss of a network whose numbers have ended: it fulfils nothing
+            found.append((prefix + name, nan))
     return found

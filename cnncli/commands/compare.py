@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnncli.commands import _decoding, _options, _pictures
-from cnncli.commands._console import note, percent, result, result_json, table
+from cnncli.commands._console import note, percent, result, result_json, table, warn
 
 if TYPE_CHECKING:
     from cnncli.comparison import Comparison
@@ -52,6 +52,8 @@ def command(
     models = [Model.load(path, threads) for path in (first, second)]
     part = part_to_test(models[0], data, _decoding.reading(models[0].threads, workers, no_cache))
     found = compare(models[0], models[1], part)
+    for image in found.skipped:
+        warn(f"skipped: {image.reason}")
     if output:
         panels = list(curves([model.meta["progress"]["history"] for model in models]))
         if not panels:

@@ -73,3 +73,14 @@ def test_what_cannot_be_compared(cnn: Cnn, pair: tuple[str, str], digits: Path) 
     done = cnn("compare", "a", "d", "-o", "curves.png")
     assert done.code == 65
     assert "no epochs to draw" in done.err
+
+
+def test_images_left_out_are_named(cnn: Cnn, folder: Path, digits: Path) -> None:
+    for run in ("a", "b"):
+        leave_out = ("data.on_error=skip", "data.max_bad=0.5")
+        assert cnn("train", "tiny.yaml", "--run", run, "train.epochs=0", *leave_out).code == 0
+    (digits / "0/bad.png").write_text("no image")
+    done = cnn("compare", "a", "b", "--data", str(digits), "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["images"] == 15
+    assert done.err == f"warning: skipped: {digits.resolve()}/0/bad.png: not an image (looks like text)\n"

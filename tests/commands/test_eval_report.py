@@ -12,7 +12,7 @@ import pytest
 from conftest import Cnn
 from sklearn import metrics as sklearn_metrics
 
-from cnncli.checkpoint import load
+from cnncli.checkpoint import load, save
 
 
 def found(cnn: Cnn, *args: str) -> dict[str, Any]:
@@ -82,6 +82,33 @@ def test_requirements(cnn: Cnn, trained: Path) -> None:
         done = cnn("eval", "--require", text)
         assert done.code == 2
         assert "write it like accuracy>=0.97" in done.err
+
+
+def test_a_requirement_is_answered_as_it_is_written(cnn: Cnn, trained: Path) -> None:
+    values = found(cnn)
+    for text, value in (
+        ("accuracy>100%", f"{100 * values['accuracy']:.6g} %"),
+        ("loss<-1", f"{values['loss']:.6g}"),
+        ("top5>0", "none"),  # of three classes
+    ):
+        done = cnn("eval", "--require", text)
+        assert done.code == 1
+        assert done.err.splitlines()[-1] == f"error: required {text}, found {value}"
+
+
+def test_a_network_whose_numbers_have_ended(cnn: Cnn, trained: Path) -> None:
+    stored = load(trained / "best.npz")
+    arrays = {name: np.full_like(values, np.nan) for name, values in stored.arrays.items() if values.dtype.kind == "f"}
+    save(Path("ended.npz"), {**stored.arrays, **arrays}, stored.meta)
+    values = found(cnn, "ended.npz")
+    assert (values["loss"], values["ece"], values["reliability"]) == (None, None, None)
+    assert all(row["probability"] is None for row in values["mistakes"])
+    text = cnn("eval", "ended.npz", "--reliability")
+    assert text.code == 0
+    assert "ECE" not in text.out
+    done = cnn("eval", "ended.npz", "--require", "loss<0.2")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == "error: required loss<0.2, found none"
 
 
 def test_calibration_is_stored_and_used(cnn: Cnn, folder: Path) -> None:
