@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TextIO
 
 import click
 
@@ -68,7 +69,13 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cnn, {}, "cnn", VARIABLE, os.environ[VARIABLE]))
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        if sys.stderr:
+            sys.stderr.flush()
+    except OSError:  # nobody reads it: no reason for another exit code
+        _abandon(sys.stderr)
+    sys.exit(code)
 
 
 def run(args: Sequence[str]) -> int:
@@ -87,7 +94,7 @@ def run(args: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except BrokenPipeError:  # as `cnn predict ... | head` ends
-        _abandon_stdout()
+        _abandon(sys.stdout)
         return 0
     except KeyboardInterrupt:
         note("interrupted")
@@ -121,12 +128,12 @@ def _as_known(error: Exception) -> CnnError | None:
     if isinstance(error, ImportError) and error.name is None:  # raised on purpose: kernels that are not there
         return SpecError(str(error))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-        _abandon_stdout()
+        _abandon(sys.stdout)
         return IOFailure(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}")
     return None
 
 
-def _abandon_stdout() -> None:
+def _abandon(stream: TextIO) -> None:
     """Let what is still buffered go nowhere, since Python would try, and fail, to write it at exit."""
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

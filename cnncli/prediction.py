@@ -104,6 +104,12 @@ def _rows(model: Model, decoded: Sequence[tuple[str, np.ndarray | CnnError]], vi
     images = [image for _, image in decoded if not isinstance(image, CnnError)]
     scores = iter(model.scores(stack(images), views) if images else ())
     return [
-        Row(path, error=str(image)) if isinstance(image, CnnError) else Row(path, next(scores))
+        Row(path, error=str(image)) if isinstance(image, CnnError) else _row(path, next(scores))
         for path, image in decoded
     ]
+
+
+def _row(path: str, scores: np.ndarray) -> Row:
+    if not np.isfinite(scores).all():
+        return Row(path, error="the network's outputs for this image are not finite numbers")
+    return Row(path, scores)

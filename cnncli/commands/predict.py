@@ -57,7 +57,8 @@ def command(
 ) -> None:
     """Tell what images show: files, folders (with all below them), patterns, or - for one image from stdin.
 
-    An image that cannot be read becomes a row with an error; the others are done, and the exit code is 65.
+    An image that cannot be read becomes a row with an error, as does one for which the network's outputs are no finite
+    numbers; the others are done, and the exit code is 65.
     """
     if not images and listing is None:
         raise click.UsageError("name an image, a folder, or --list FILE")
@@ -89,13 +90,18 @@ def command(
     if not done:
         raise DataError("there are no images here")
     if failed:
-        raise DataError(f"{failed:,} of {done:,} images cannot be read")
+        raise DataError(f"{failed:,} of {done:,} images failed; their rows say why")
 
 
 def _decode(model: Model, path: str) -> np.ndarray:
     from cnncli.datasets._images import MAX_BYTES
+    from cnncli.errors import DataError
 
-    source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else path
+    if path != STDIN:
+        return model.preprocessing.decode(path, name=path)
+    if not sys.stdin:
+        raise DataError("-: standard input is closed")
+    source = sys.stdin.buffer.read(MAX_BYTES + 1)
     return model.preprocessing.decode(source, name=path)
 
 

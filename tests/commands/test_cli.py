@@ -246,13 +246,19 @@ def test_a_reader_that_leaves_is_no_error(trained: Path, digits: Path) -> None:
 
 
 def test_nobody_reading_stderr_does_not_stop_a_training(folder: Path) -> None:
-    done = start("train", "tiny.yaml", stderr=subprocess.PIPE)
-    assert done.stderr is not None
-    done.stderr.close()
-    assert done.wait() == 0
-    assert done.stdout is not None
-    assert done.stdout.read().startswith("test accuracy")
-    done.stdout.close()
+    with start("train", "tiny.yaml", stderr=subprocess.PIPE) as done:
+        assert done.stderr is not None
+        done.stderr.close()
+        assert done.wait() == 0
+        assert done.stdout is not None
+        assert done.stdout.read().startswith("test accuracy")
+
+
+def test_nobody_reading_stderr_changes_no_exit_code() -> None:
+    with start("train", "none.yaml", stderr=subprocess.PIPE) as done:
+        assert done.stderr is not None
+        done.stderr.close()
+        assert done.wait() == 66
 
 
 def test_errors_in_the_middle_of_training_are_bugs_too(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from conftest import Cnn, start
 from PIL import Image
 
 from cnncli import prediction
+from cnncli.checkpoint import load, save
 from cnncli.commands._console import csv_row
 from cnncli.datasets import _reading
 
@@ -71,7 +73,7 @@ def test_bad_images_are_rows(cnn: Cnn, trained: Path, digits: Path, folder: Path
     bad = ["half.png", "text.png", "empty.png", "none.png", "line\nbreak.png"]
     done = cnn("predict", "digits/0/0.png", *bad, "digits/1/1.png", "--csv")
     assert done.code == 65
-    assert lines(done.err)[-1] == "error: 5 of 7 images cannot be read"
+    assert lines(done.err)[-1] == "error: 5 of 7 images failed; their rows say why"
     rows = list(csv.reader(io.StringIO(done.out)))[1:]
     assert [row[0] for row in rows] == ["digits/0/0.png", *bad, "digits/1/1.png"]
     assert [bool(row[-1]) for row in rows] == [False, True, True, True, True, True, False]
@@ -118,6 +120,21 @@ def test_an_image_from_stdin(cnn: Cnn, trained: Path, digits: Path) -> None:
     done = start("predict", "-", "--json", stdin=subprocess.DEVNULL)
     assert json.loads(done.communicate()[0]) == {"path": "-", "error": "an empty file"}
     assert done.returncode == 65
+    closed = subprocess.run(f"{shlex.quote(sys.executable)} -m cnncli predict - --json <&-", shell=True, stdout=-1)
+    assert json.loads(closed.stdout) == {"path": "-", "error": "standard input is closed"}
+    assert closed.returncode == 65
+
+
+def test_outputs_that_are_no_numbers_are_no_answer(cnn: Cnn, trained: Path, digits: Path) -> None:
+    stored = load(trained / "best.npz")
+    arrays = {name: np.full_like(values, np.nan) for name, values in stored.arrays.items() if values.dtype.kind == "f"}
+    save(Path("ended.npz"), {**stored.arrays, **arrays}, stored.meta)
+    done = cnn("predict", "digits/0/0.png", "--checkpoint", "ended.npz", "--json")
+    assert done.code == 65
+    assert json.loads(done.out) == {
+        "path": "digits/0/0.png",
+        "error": "the network's outputs for this image are not finite numbers",
+    }
 
 
 def test_names_that_are_no_text(cnn: Cnn, trained: Path, digits: Path) -> None:
