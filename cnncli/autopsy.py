@@ -40,13 +40,22 @@ class Cause:
 
 
 def of_outputs(network: Network) -> Cause:
-    """Look through the last forward pass, in which the loss became no number."""
-    if len(places := _broken(network.x, network.n)):
-        return Cause("the images", places)
-    for node in network.graph.nodes:
-        if len(places := _broken(network.buffers(node.name).y, network.n)):
-            return Cause(f"the output of {node.name}", places)
-    return Cause("the loss", np.flatnonzero(~np.isfinite(network.loss.losses[: network.n])))
+    """Look through the last forward pass, in which the loss became no number, in all processes that share the batch."""
+    shard = network.shard
+    depth, places = _first_broken(network)
+    found = shard.group.all((depth, places + shard.rows(shard.images).start))
+    first = min(depth for depth, _ in found)
+    names = ["the images", *(f"the output of {node.name}" for node in network.graph.nodes), "the loss"]
+    return Cause(names[first], np.concatenate([places for depth, places in found if depth == first]))
+
+
+def _first_broken(network: Network) -> tuple[int, np.ndarray]:
+    """0 for the input, 1 for the first node, ..., and which images here are broken there."""
+    maps = [network.x, *(network.buffers(node.name).y for node in network.graph.nodes)]
+    for depth, values in enumerate(maps):
+        if len(places := _broken(values, network.n)):
+            return depth, places
+    return len(maps), np.flatnonzero(~np.isfinite(network.loss.losses[: network.n]))
 
 
 def of_gradients(network: Network, gradient: np.ndarray) -> Cause:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 import click
 
-from cnncli import __version__, registry
+from cnncli import __version__, launch, process_group, registry
 from cnncli.commands._console import note
 from cnncli.commands.completion import VARIABLE
 from cnncli.errors import CnnError, IOFailure, SpecError
@@ -83,29 +83,36 @@ def run(args: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # None where closed
         if hasattr(stream, "reconfigure"):  # names of files need not be text, nor the locale UTF-8
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    group = process_group.ALONE
     try:
-        with cnn.make_context("cnn", list(args)) as context:
+        group = launch.join()
+        with group.first_speaks(), cnn.make_context("cnn", list(args)) as context:
             cnn.invoke(context)
-        if sys.stdout:
-            sys.stdout.flush()
+            if sys.stdout:
+                sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except BrokenPipeError:  # as `cnn predict ... | head` ends
-        _abandon(sys.stdout)
-        return 0
-    except KeyboardInterrupt:
-        note("interrupted")
-        return INTERRUPTED
-    except Exception as error:
-        return _failed(error)
+    except (KeyboardInterrupt, Exception) as error:
+        if group.rank:
+            group.wait_for_the_first()
+            note(f"process {group.rank} of {group.size}:")
+        code = _failed(error)
+        group.abort(code)  # the others would wait for this one
+        return code
     return 0
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: BaseException) -> int:
     """Tell about an error and return the exit code for it."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):  # as `cnn predict ... | head` ends
+        _abandon(sys.stdout)
+        return 0
+    if isinstance(error, KeyboardInterrupt):
+        note("interrupted")
+        return INTERRUPTED
     known = _as_known(error)
     if known is None:
         if os.environ.get(TRACEBACK):
@@ -118,7 +125,7 @@ def _failed(error: Exception) -> int:
     return known.exit_code
 
 
-def _as_known(error: Exception) -> CnnError | None:
+def _as_known(error: BaseException) -> CnnError | None:
     """What an error is to the user; None for a bug."""
     if isinstance(error, CnnError):
         return error

@@ -10,6 +10,7 @@ import numpy as np
 from cnncli import metrics
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
+from cnncli.process_group import ALONE, ProcessGroup
 from cnncli.views import views
 
 
@@ -68,6 +69,7 @@ def predict(
     images: np.ndarray,
     labels: np.ndarray | None = None,
     poll: Callable[[], None] = lambda: None,
+    group: ProcessGroup = ALONE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores of all images and, where labels are given, losses.
 
@@ -81,6 +83,8 @@ def predict(
     labels : ndarray of int, optional
     poll : callable
         Called between batches; it may raise to stop.
+    group : ProcessGroup
+        Who share the work; each gets all scores, and calls `poll` as often as the others.
 
     Returns
     -------
@@ -92,9 +96,15 @@ def predict(
     losses = np.zeros(len(images))
     order = np.arange(len(images))
     network.loss.target, network.loss.shares = network.target if labels is not None else None, None
-    for first in range(0, len(images), network.batch_size):
+    ends = [len(images) * (rank + 1) // group.size for rank in range(group.size)]
+    counts = np.diff([0, *ends]).tolist()
+    start, stop = ends[group.rank] - counts[group.rank], ends[group.rank]
+    for number in range(group.most(-(-(stop - start) // network.batch_size))):
         poll()
-        batch = slice(first, first + network.batch_size)
+        first = start + number * network.batch_size
+        batch = slice(first, min(first + network.batch_size, stop))
+        if first >= stop:
+            continue
         preprocessing.fill(network, images, order[batch])
         if labels is not None:
             network.set_targets(labels[batch])
@@ -104,6 +114,8 @@ def predict(
         scores[batch] = network.scores()
         losses[batch] = network.loss.losses[: network.n]
     network.loss.target = network.target
+    group.gather(scores, counts)
+    group.gather(losses, counts)
     return scores, losses
 
 
@@ -113,9 +125,10 @@ def evaluate(
     images: np.ndarray,
     labels: np.ndarray,
     poll: Callable[[], None] = lambda: None,
+    group: ProcessGroup = ALONE,
 ) -> Evaluation:
     """Scores, losses and the confusion matrix of labelled images; see `predict`."""
-    return Evaluation.of(*predict(network, preprocessing, images, labels, poll), labels)
+    return Evaluation.of(*predict(network, preprocessing, images, labels, poll, group), labels)
 
 
 def predict_views(

@@ -22,11 +22,14 @@ from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
 from cnncli.parts import Parts
 from cnncli.preprocessing import Preprocessing, configured
+from cnncli.process_group import ALONE, ProcessGroup
 from cnncli.progress import Progress
 from cnncli.sampling import Sampler, class_weights
+from cnncli.sharding import Shard
 from cnncli.spec import RunSpec, from_resolved, resolved, trace
 from cnncli.training import Trainer
 from cnncli.transfer import Start, Transfer, normalized_as
+from cnncli.workspace import lanes_for
 
 ASIDE = "split:validation"  # the tensor of a checkpoint that says which images of the training set were set aside
 
@@ -46,6 +49,8 @@ class Experiment:
         Told what the data are, before they are decoded.
     start : Start, optional
         A trained network whose weights are the start; the pixels are then normalised as it knows them.
+    group : ProcessGroup
+        Who train together.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class Experiment:
         start: Start | None = None,
         reading: Reading | None = None,
         found: Callable[[Parts], None] = lambda _: None,
+        group: ProcessGroup = ALONE,
     ) -> None:
         self.parts = Parts.open(spec.data, reading)
         if start:
@@ -75,11 +81,18 @@ class Experiment:
         self.transfer = Transfer(start, self.graph, self.classes) if start else None
         self.division = self.parts.division(spec.train.seed)
         found(self.parts)
-        train, validation = self.parts.load_divided(self.division)
-        self.preprocessing = configured(spec.data, self.parts.size, self.parts.channels, self.parts.fit, train.images)
-        self.network = Network(
-            self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused
+        shard = Shard(spec.train.batch_size, lanes_for(spec.train.batch_size), group)
+        with group.first_alone():  # what it has decoded and kept on the disk need not be decoded again
+            train, validation = self.parts.load_divided(self.division)
+        self.preprocessing = group.share(
+            None
+            if group.rank
+            else configured(spec.data, self.parts.size, self.parts.channels, self.parts.fit, train.images)
         )
+        self.network = Network(
+            self.graph, spec.train.batch_size, training=True, threads=threads, seed=spec.train.seed, fused=fused,
+            shard=shard,
+        )  # fmt: skip
         self.network.initialize(spec.train.seed)
         if self.transfer:
             self.transfer.apply(self.network)
@@ -184,7 +197,7 @@ def _told(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def environment(threads: int) -> dict[str, Any]:
+def environment(threads: int, processes: int = 1) -> dict[str, Any]:
     """What a run's results may depend on besides its config."""
     return {
         "cnncli": __version__,
@@ -194,5 +207,6 @@ def environment(threads: int) -> dict[str, Any]:
         "machine": platform.machine(),
         "kernels": _fast.variant(),
         "threads": threads,
+        "processes": processes,
         "argv": sys.argv[1:],
     }

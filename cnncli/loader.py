@@ -46,12 +46,13 @@ class Loader:
         self.seconds = 0.0
         self._ahead = False
         if augmenter:
-            batch = (network.batch_size, *images.shape[1:])
+            batch = (network.shard.batch_size, *images.shape[1:])  # as those of other processes may be mixed in
             self._stage = aligned(batch, np.float32)
-            self._places = np.arange(network.batch_size)
+            self._places = np.arange(len(self._stage))
             self._scratch = aligned((network.threads, augmenter.scratch_size), np.float32)
+            sharing = network.shard.group.sharing(runtime.affinity())
             large = self._stage.size > WORTH_A_THREAD
-            self._ahead = large and network.threads > 1 and runtime.has_spare(network.threads)
+            self._ahead = large and network.threads > 1 and runtime.has_spare(network.threads * sharing)
         self._thread: Thread | None = None
         self._asked: tuple[int, int] | None = None
         self._epoch: int | None = None
@@ -84,9 +85,11 @@ class Loader:
         self.seconds += time.perf_counter() - began
 
     def _fill(self, epoch: int, order: np.ndarray, shown: np.ndarray, first: int) -> None:
-        places = self._batch(order, first)
+        own = self._own(order, first)
+        if own.start == own.stop:
+            return
         if self._augmenter is None:
-            self._preprocessing.fill(self._network, self._images, shown[places])
+            self._preprocessing.fill(self._network, self._images, shown[own])
             return
         if self._asked == (epoch, first):
             self._wait()
@@ -94,19 +97,31 @@ class Loader:
             self.close()
             if epoch != self._epoch:
                 self._changed, self._epoch = self._augmenter.prepare(epoch, order), epoch
+            places = self._needed(order, first)
             self._augmenter.apply(self._changed, places, self._stage, self._scratch, self._network.threads)
-        here = self._places[: places.stop - first]
+        begin = own.start - self._needed(order, first).start
+        here = self._places[begin : begin + own.stop - own.start]
         self._preprocessing.fill(self._network, self._stage, here, self._images.dtype)
-        if self._ahead and places.stop < len(order):
-            self._ask(epoch, self._batch(order, places.stop))
+        after = first + self._network.shard.batch_size
+        if self._ahead and after < len(order):
+            self._ask(epoch, after, self._needed(order, after))
 
     def mix_targets(self, first: int, targets: np.ndarray) -> None:
-        """Mix the classes of the batch that was filled in last, (n, classes), as its images were mixed, in place."""
+        """Mix the classes of the batch that begins at `first`, (n, classes), as its images are mixed, in place."""
         if self._augmenter:
             self._augmenter.mix_targets(self._changed, slice(first, first + len(targets)), targets)
 
-    def _batch(self, order: np.ndarray, first: int) -> slice:
-        return slice(first, min(first + self._network.batch_size, len(order)))
+    def _own(self, order: np.ndarray, first: int) -> slice:
+        """The places in the epoch's order of what this process has of the batch that begins at `first`."""
+        shard = self._network.shard
+        rows = shard.rows(min(shard.batch_size, len(order) - first))
+        return slice(first + rows.start, first + rows.stop)
+
+    def _needed(self, order: np.ndarray, first: int) -> slice:
+        """The places of what is to be augmented for that: the whole batch, if its images are mixed."""
+        if self.mixes:
+            return slice(first, min(first + self._network.shard.batch_size, len(order)))
+        return self._own(order, first)
 
     def close(self) -> None:
         """End the thread, if there is one; whatever it is doing is finished and dropped."""
@@ -115,13 +130,13 @@ class Loader:
             self._thread.join()
         self._thread = self._asked = None
 
-    def _ask(self, epoch: int, places: slice) -> None:
+    def _ask(self, epoch: int, first: int, places: slice) -> None:
         if self._thread is None:
             self._jobs: SimpleQueue[slice | None] = SimpleQueue()
             self._done: SimpleQueue[BaseException | None] = SimpleQueue()
             self._thread = Thread(target=self._work, name="loader", daemon=True)
             self._thread.start()
-        self._asked = epoch, places.start
+        self._asked = epoch, first
         self._jobs.put(places)
 
     def _wait(self) -> None:

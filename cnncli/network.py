@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from cnncli import _fast, fuse, lifetimes, random
+from cnncli.binding import bind
 from cnncli.budget import Budget
 from cnncli.gathering import Sharing, Split
 from cnncli.graph import Graph
-from cnncli.layers.base import Buffers, Layer
+from cnncli.layers.base import Buffers, Layer, Param
 from cnncli.lifetimes import Kind
 from cnncli.losses.base import LossBuffers
-from cnncli.spec import INPUT, Node
+from cnncli.sharding import Shard
+from cnncli.spec import INPUT
 from cnncli.workspace import Maps, Segments, aligned, lanes_for, put_rows
 
 
@@ -42,11 +44,15 @@ class Network:
     fused : bool
         Whether to compute less for the same results (see `cnncli.fuse`), in memory that serves several times; else
         every layer of the graph is there, and its arrays can be read after a pass.
+    shard : Shard, optional
+        Which part of each batch of `batch_size` is here, where a batch is divided between processes.
 
     Attributes
     ----------
     graph : Graph
         What is computed.
+    batch_size : int
+        Images that have room here.
     fused : dict of str to str
         Layers that carry out the ReLU behind them, and its name.
     theta, grad : ndarray
@@ -70,22 +76,27 @@ class Network:
         input_gradient: bool = False,
         variant: str | None = None,
         fused: bool = True,
+        shard: Shard | None = None,
     ) -> None:
         self.graph = graph = fuse.simplified(graph) if fused else graph
         self.fused = fuse.rectified(graph) if fused else {}
-        self.batch_size = batch_size
+        self.lanes = lanes_for(batch_size)
+        self.shard = shard or Shard(batch_size, self.lanes)
+        self.batch_size = batch_size = self.shard.capacity
         self.dtype = np.dtype(dtype)
         self.threads = threads
         self.kernels = _fast.kernels(dtype, variant)
         self._budget = Budget(batch_size)
-        self.lanes = lanes_for(batch_size)
         self.blocks = -(-batch_size // self.lanes)
         self.segments = Segments.of(graph.params)
         self._budget.vector(self.segments.size, self.dtype.itemsize * (2 if training else 1))
         self.theta = aligned((self.segments.size,), dtype)
-        self.grad = aligned((self.segments.size if training else 0,), dtype)
+        shared = Segments.of(_of_sharers(graph))
+        self._sums = aligned((self.segments.size + shared.size if training else 0,), dtype)
+        self.grad = self._sums[: self.segments.size]
         self.param = self.segments.views(self.theta)
         self.param_grad = self.segments.views(self.grad) if training else {}
+        self.shared_grad = shared.views(self._sums[self.segments.size :]) if training else {}
         self.state: dict[str, np.ndarray] = {}
         self._buffers: dict[str, Buffers] = {}
         needed = graph.needs_gradient(input_gradient)
@@ -112,14 +123,14 @@ class Network:
             }
         scratch = self._scratch()
         for node in graph.nodes:
-            self._buffers[node.name] = self._bind(node, values, gradients, edges, scratch, seed)
+            self._buffers[node.name] = bind(node, self, values, gradients, edges, scratch, seed)
         carried_out = set(self.fused.values())
         self.forward_steps = [(node, self._buffers[node.name]) for node in graph.nodes if node.name not in carried_out]
         self._random = [self._buffers[name] for name, plan in graph.plans.items() if plan.random]
         carried_out = {
             relu for name, relu in self.fused.items() if graph.plans[name].rectifies == "both" or relu in splits
         }
-        self.backward_steps: list[tuple[str, Layer | Split | Sharing, Buffers]] = []
+        self.backward_steps: list[tuple[str, Layer | Split, Buffers]] = []
         for node in reversed(graph.nodes):
             b = self._buffers[node.name]
             if node.name in splits:
@@ -128,11 +139,12 @@ class Network:
                 self.backward_steps.append((node.name, node.layer, b))
         if INPUT in splits:
             self.backward_steps.append((INPUT, splits[INPUT], b))
+        self._sharing: list[tuple[Sharing, Buffers]] = []
         for node in graph.nodes:
             if node.share is not None and needed[node.name] and training:
                 b = self._buffers[node.name]
                 totals = [self.param_grad[f"{node.share}.{key}"] for key in b.grad]
-                self.backward_steps.append((node.name, Sharing(list(b.grad.values()), totals), b))
+                self._sharing.append((Sharing(list(b.grad.values()), totals), b))
         self.x = values[INPUT].inside
         self.dx = gradients[INPUT].inside if INPUT in gradients else None
         self.target = np.full(self.blocks * self.lanes, -1, np.int32)
@@ -166,48 +178,6 @@ class Network:
         index = [p.scratch.index(self.kernels) for p in plans]
         return aligned((max(real, default=0) + 1,), self.dtype), aligned((max(index, default=0) + 1,), np.int32)
 
-    def _bind(
-        self,
-        node: Node,
-        values: dict[str, Maps],
-        gradients: dict[str, Maps],
-        edges: dict[lifetimes.Place, Any],
-        scratch: tuple[np.ndarray, np.ndarray],
-        seed: int,
-    ) -> Buffers:
-        plan = self.graph.plans[node.name]
-        b = Buffers()
-        b.xs = tuple(values[name].inside for name in node.inputs)
-        b.dxs = tuple(edges.get((node.name, i)) for i in range(len(node.inputs)))
-        b.x, b.dx = b.xs[0], b.dxs[0]
-        b.x_framed = values[node.inputs[0]].framed(plan.frame)
-        b.y = values[node.name].inside
-        own = gradients.get(node.name)
-        b.dy = own.inside if own else None
-        b.dy_framed = own.framed(plan.grad_frame) if own else None
-        b.param = {key: self.param[f"{node.owner}.{key}"] for key in plan.params}
-        b.grad = {key: self.param_grad[f"{node.owner}.{key}"] for key in plan.params} if self.param_grad else {}
-        if node.share is not None:  # added to the owner's when both are there
-            b.grad = {key: aligned(array.shape, self.dtype) for key, array in b.grad.items()}
-        b.state = {
-            key: self.state.setdefault(f"{node.owner}.{key}", np.array(np.broadcast_to(value, shape), np.float64))
-            for key, (shape, value) in plan.state.items()
-        }
-        b.constants = {key: np.ascontiguousarray(array, np.int32) for key, array in plan.constants.items()}
-        b.saved = {}
-        for key, saved in plan.saved.items():
-            shape = {
-                "lane": (self.blocks, *saved.shape, self.lanes),
-                "block": (self.blocks, *saved.shape),
-                "node": saved.shape,
-            }[saved.per]
-            b.saved[key] = aligned(shape, self.dtype if saved.dtype == "real" else saved.dtype)
-        b.real, b.index = scratch
-        b.algorithm, b.rectified = plan.algorithm, node.name in self.fused
-        b.kernels, b.threads = self.kernels, self.threads
-        b.seed, b.stream, b.step = seed, random.stream(node.name), 0
-        return b
-
     def _bind_loss(self, values: dict[str, Maps], gradients: dict[str, Maps]) -> LossBuffers:
         output = self.graph.output
         b = LossBuffers()
@@ -215,8 +185,9 @@ class Network:
         b.y = self._maps(Kind(self.graph.shapes[output])).inside
         b.dx = gradients[output].inside if output in gradients else None
         b.target, b.shares = self.target, None
-        b.losses = np.zeros(self.blocks * self.lanes)
-        b.kernels = self.kernels
+        self._losses = np.zeros((self.shard.blocks, self.lanes))  # of the whole batch
+        b.losses = self._losses[self.shard.own].reshape(-1)
+        b.kernels, b.shard = self.kernels, self.shard
         return b
 
     # -- use -------------------------------------------------------------------------------------------------------
@@ -238,8 +209,9 @@ class Network:
         """Parameters and state by name, in the shapes of files."""
         return {name: self.graph.params[name].dense(array) for name, array in self.param.items()} | self.state
 
-    def set_batch(self, n: int) -> None:
-        """Say how many images of the batch are valid."""
+    def set_batch(self, n: int, whole: int | None = None) -> None:
+        """Say how many images are valid here, and how many the whole batch has, if that is divided."""
+        self.shard.images = n if whole is None else whole
         if n == self.n:
             return
         blocks = -(-n // self.lanes)
@@ -248,9 +220,9 @@ class Network:
         self.loss.n, self.loss.blocks = n, blocks
         self.n = n
 
-    def set_targets(self, labels: np.ndarray, shares: np.ndarray | None = None) -> None:
-        """Say how many images are valid and what they show: one class, or also a share of each, (n, classes)."""
-        self.set_batch(len(labels))
+    def set_targets(self, labels: np.ndarray, shares: np.ndarray | None = None, whole: int | None = None) -> None:
+        """Say what the valid images show, one class or also a share of each, (n, classes); and as `set_batch`."""
+        self.set_batch(len(labels), whole)
         self.target[: self.n] = labels
         self.loss.shares = None if shares is None else self._shares
         if shares is not None:
@@ -258,6 +230,8 @@ class Network:
 
     def forward(self, training: bool = False, step: int = 0) -> None:
         """Run the layers and the loss on the images in `x`."""
+        if not self.n:  # all images of the batch are elsewhere
+            return
         for b in self._random:
             b.step = step
         for node, b in self.forward_steps:
@@ -265,20 +239,31 @@ class Network:
         self.graph.loss.forward(self.loss)
 
     def backward(self) -> None:
-        """Fill `grad` (and `dx`, if the input's gradient was wanted) from the last forward pass."""
-        self.graph.loss.backward(self.loss)
-        for _, step, b in self.backward_steps:
-            step.backward(b)
+        """Fill `grad` (and `dx`, if the input's gradient was wanted) from the last forward pass.
+
+        The gradients are those of the whole batch, of which `dx` has the part that is here.
+        """
+        if self.n:
+            self.graph.loss.backward(self.loss)
+            for _, step, b in self.backward_steps:
+                step.backward(b)
+        self.shard.add(self._sums)
+        if self.shard.idle:  # those without images know nothing of the batch's statistics
+            for array in self.state.values():
+                self.shard.group.broadcast(array)
+        for sharing, b in self._sharing:
+            sharing.backward(b)
 
     def mean_loss(self) -> float:
-        """The mean over the valid images of the last forward pass."""
-        mean: float = self.kernels.score.mean_loss(self.loss.losses, self.lanes, self.n)
+        """The mean over all images of the batch in the last forward pass."""
+        self.shard.gather(self._losses)
+        mean: float = self.kernels.score.mean_loss(self._losses.reshape(-1), self.lanes, self.shard.images)
         return mean
 
     def hits(self) -> int:
-        """How many of the valid images have their highest score at their target."""
+        """How many images of the batch have their highest score at their target."""
         right: int = self.kernels.score.hits(self.loss.y, self.target, self.n)
-        return right
+        return sum(self.shard.group.all(right))
 
     def scores(self) -> np.ndarray:
         """Scores of the valid images, (n, classes); a copy."""
@@ -293,3 +278,9 @@ class Network:
     def buffers(self, name: str) -> Buffers:
         """The arrays of one node."""
         return self._buffers[name]
+
+
+def _of_sharers(graph: Graph) -> dict[str, Param]:
+    """The parameters of nodes that work with those of others, whose gradients are made apart from theirs."""
+    sharers = [node for node in graph.nodes if node.share is not None]
+    return {f"{node.name}.{key}": param for node in sharers for key, param in graph.plans[node.name].params.items()}

@@ -183,6 +183,14 @@ class RunFolder:
         """Write config.yaml; raises OutputError or IOFailure."""
         replace_file(self.path / "config.yaml", [text.encode()])
 
+    def write_skipped(self, table: bytes) -> None:
+        """Write skipped.csv; raises OutputError or IOFailure."""
+        replace_file(self.path / SKIPPED, [table])
+
+    def keep_diverged(self, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+        """Write diverged.npz; raises OutputError or IOFailure."""
+        save(self.path / DIVERGED, arrays, meta)
+
     def write_env(self, facts: Mapping[str, Any]) -> None:
         """Write env.json; raises OutputError or IOFailure."""
         replace_file(self.path / "env.json", [json.dumps(facts, indent=2).encode(), b"\n"])

@@ -14,22 +14,23 @@ MAX_MEMORY = "CNN_MAX_MEMORY"
 PROCESS, GROUPS = Path("/proc/self"), Path("/sys/fs/cgroup")
 
 
-def threads(wanted: int | None = None) -> int:
+def threads(wanted: int | None = None, sharing: int = 1) -> int:
     """Threads for the kernels: `wanted` if given, else what this process has been granted.
 
     The least of Slurm's allocation, ``OMP_NUM_THREADS``, the processors this process may run on, and the control
-    group's quota; never the number of processors of the machine.
+    group's quota; never the number of processors of the machine. Processors and quota are divided between `sharing`
+    processes.
     """
     if wanted is not None:
         return max(1, wanted)
-    limits = [processors()]
+    limits = [processors() // sharing]
     for name in ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").partition(",")[0]
         if value.isdigit() and int(value) > 0:
             limits.append(int(value))
     quota = _quota()
     if quota:
-        limits.append(quota)
+        limits.append(quota // sharing)
     return max(1, min(limits))
 
 
@@ -66,10 +67,15 @@ def has_spare(used: int) -> bool:
 
 
 def processors() -> int:
-    """Processors that this process may run on."""
+    """How many processors this process may run on."""
+    return len(affinity())
+
+
+def affinity() -> set[int]:
+    """The processors that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def _quota() -> int | None:

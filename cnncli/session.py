@@ -12,15 +12,15 @@ from typing import Any
 
 from cnncli import yamlio
 from cnncli.assessment import LISTED, Assessment
-from cnncli.checkpoint import Checkpoint, save
+from cnncli.checkpoint import Checkpoint, load
 from cnncli.datasets._decoded import Skipped
 from cnncli.errors import CnnError, Diverged, Interrupted
 from cnncli.evaluation import evaluate
 from cnncli.experiment import Experiment, environment
-from cnncli.files import replace_file
 from cnncli.health import Health
 from cnncli.model import BATCH, Model
 from cnncli.parts import Parts
+from cnncli.process_group import ALONE, ProcessGroup
 from cnncli.progress import Progress
 from cnncli.runs import BEST, DIVERGED, LAST, SKIPPED, RunFolder
 from cnncli.spec import Interval, resolved
@@ -67,6 +67,7 @@ class Session:
     ) -> None:
         self.experiment, self.run, self.trainer = experiment, run, experiment.trainer
         self._why_stop, self._warn = why_stop, warn
+        self._group = experiment.network.shard.group
         self._saved: tuple[int, int] | None = None
         if stored:
             for change in experiment.restore(stored):
@@ -74,7 +75,7 @@ class Session:
             self._saved = self._position
         run.restore_logs(self.trainer.progress.history)
         run.write_config(yamlio.dump(resolved(experiment.spec)))
-        run.write_env(environment(experiment.network.threads))
+        run.write_env(environment(experiment.network.threads, self._group.size))
         self._skipped = 0
         self._told: set[str] = set()  # kinds of problems
         self.tell_skipped()
@@ -82,7 +83,8 @@ class Session:
         self._epoch_images = 0
         self.images, self.seconds = 0, 0.0
         self.last_epoch = (0.0, 0, 0.0)
-        self._board = EventLog(run.path, self.trainer.progress.step) if experiment.spec.train.tensorboard else None
+        wanted = experiment.spec.train.tensorboard and self._group.rank == 0
+        self._board = EventLog(run.path, self.trainer.progress.step) if wanted else None
 
     def reports(self) -> Generator[StepReport | EpochReport, None, None]:
         """Train to the end; what was saved, and when, is exactly what a resumed session goes on from.
@@ -126,16 +128,17 @@ class Session:
         """Write the state before the step that failed, which is the last that has numbers."""
         self.run.log(why)
         try:
-            save(self.run.path / DIVERGED, self.experiment.arrays(), self.experiment.meta() | {"diverged": why})
+            self.run.keep_diverged(self.experiment.arrays(), self.experiment.meta() | {"diverged": why})
         except CnnError as error:
             self._warn(f"the state that led there is not kept: {error}")
+        self._group.share(None)  # nobody ends before it is kept
 
     def tell_skipped(self) -> None:
         """List the images that were left out, where there are more than before."""
         skipped = self.experiment.parts.skipped
         if len(skipped) > self._skipped:
             self._skipped = len(skipped)
-            replace_file(self.run.path / SKIPPED, [_table(skipped)])
+            self.run.write_skipped(_table(skipped))
             counts = Counter(part for part, _ in skipped)
             text = ", ".join(f"{count:,} of {part}" for part, count in counts.items())
             self._warn(f"images left out that cannot be read: {text}; see {self.run.path / SKIPPED}")
@@ -210,13 +213,19 @@ def _step_due(every: Interval, step: int) -> bool:
     return every.unit == "step" and step % every.count == 0
 
 
-def evaluate_best(parts: Parts, best: Path, threads: int, poll: Callable[[], None] = lambda: None) -> Assessment | None:
+def evaluate_best(
+    parts: Parts,
+    best: Path,
+    threads: int,
+    poll: Callable[[], None] = lambda: None,
+    group: ProcessGroup = ALONE,
+) -> Assessment | None:
     """What a run's best checkpoint makes of the test part; None where the data have none."""
     images = parts.load_test()
     if images is None or parts.test is None:
         return None
-    model = Model.load(best, threads)
-    found = evaluate(model.network(BATCH), model.preprocessing, images.images, images.labels, poll)
+    model = Model(group.share(None if group.rank else load(best)), threads)
+    found = evaluate(model.network(BATCH), model.preprocessing, images.images, images.labels, poll, group)
     return Assessment(model, str(parts.test.path), images, found, LISTED)
 
 

@@ -113,7 +113,7 @@ class Trainer:
             kernels=network.kernels,
             threads=network.threads,
         )
-        self.images_per_step = network.batch_size * settings.accumulate
+        self.images_per_step = network.shard.batch_size * settings.accumulate
         self.steps = -(-len(train) // self.images_per_step)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -179,7 +179,7 @@ class Trainer:
         first = progress.batch * self.images_per_step
         last = min(first + self.images_per_step, len(order))
         loss_sum = 0.0
-        for number, start in enumerate(range(first, last, self.network.batch_size)):
+        for number, start in enumerate(range(first, last, self.network.shard.batch_size)):
             loss_sum += self._batch(order, shown, start, number)
             if self.settings.accumulate > 1:
                 self._add_gradient(number, last - first)
@@ -202,15 +202,17 @@ class Trainer:
         """The gradients of one batch, number so-and-so of its step; returns the sum of its losses."""
         network, progress = self.network, self.progress
         self.loader.fill(progress.epoch, order, shown, first)
-        self._set_targets(shown[first : first + network.batch_size], first)
+        images = min(network.shard.batch_size, len(order) - first)
+        own = network.shard.rows(images)
+        self._set_targets(shown[first : first + images], first, own)
         network.forward(training=True, step=progress.step * self.settings.accumulate + number)
         loss = network.mean_loss()
         if not math.isfinite(loss):
             self._diverge(f"the loss is {loss}", autopsy.of_outputs(network), shown, first)
         network.backward()
         progress.hits += network.hits()
-        progress.loss_sum += loss * network.n
-        return loss * network.n
+        progress.loss_sum += loss * images
+        return loss * images
 
     def _diverge(self, what: str, cause: Cause, shown: np.ndarray, first: int) -> NoReturn:
         """End training before the step that would spoil the parameters.
@@ -219,7 +221,7 @@ class Trainer:
         ------
         Diverged
         """
-        indices = shown[first : first + self.network.n]
+        indices = shown[first : first + self.network.shard.images]
         names = [self.train.names[int(index)] for index in indices]
         progress = self.progress
         raise Diverged(
@@ -227,11 +229,11 @@ class Trainer:
             f"try a lower learning rate (this step's is {self._rate():.3g})"
         )
 
-    def _set_targets(self, indices: np.ndarray, first: int) -> None:
-        """Tell the network the classes of the batch that begins at place `first` of the epoch's order."""
+    def _set_targets(self, indices: np.ndarray, first: int, own: slice) -> None:
+        """Tell the network the classes of its `own` part of the batch at place `first` of the epoch's order."""
         labels = self.train.labels[indices]
         if self._class_weights is None and not self.loader.mixes:
-            self.network.set_targets(labels)
+            self.network.set_targets(labels[own], whole=len(labels))
             return
         shares = np.zeros((len(labels), len(self.train.classes)))
         shares[np.arange(len(labels)), labels] = 1
@@ -239,12 +241,12 @@ class Trainer:
         shown = shares.argmax(axis=1)  # what is shown most counts as the class
         if self._class_weights is not None:
             shares *= self._class_weights
-        self.network.set_targets(shown, shares)
+        self.network.set_targets(shown[own], shares[own], len(labels))
 
     def _add_gradient(self, number: int, images: int) -> None:
         """Add a batch's gradient to that of its step, whose loss is that of all its images together."""
         network, loss = self.network, self.network.graph.loss
-        network.grad *= loss.weight(images) / loss.weight(network.n)
+        network.grad *= loss.weight(images) / loss.weight(network.shard.images)
         if number:
             self._update.grad += network.grad
         else:
@@ -265,9 +267,10 @@ class Trainer:
             "train_loss": progress.loss_sum / len(self.train),
             "train_accuracy": progress.hits / len(self.train),
         }
-        if self.validation is not None:
+        if (held := self.validation) is not None:
+            group = self.network.shard.group
             with self._average.in_use() if self._average else nullcontext():
-                found = evaluate(self.network, self.preprocessing, self.validation.images, self.validation.labels, poll)
+                found = evaluate(self.network, self.preprocessing, held.images, held.labels, poll, group)
             if not math.isfinite(found.loss):
                 raise Diverged(f"the validation loss is {found.loss} in epoch {progress.epoch + 1}: training diverged")
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}

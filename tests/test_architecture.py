@@ -27,13 +27,13 @@ EVERYTHING = [
 ROWS: list[set[str]] = [
     {"_fast"},
     {"errors", "runtime", "signals", "random", "registry", "metrics", "constraints", "monitor", "texts", "pipeline"},
-    {"files", "fields", "splits"},
+    {"files", "fields", "splits", "process_group", "mpi", "launch"},
     {"initializers", "yamlio", "describe", "checkpoint"},
     {"layers"},
     {"losses", "optimizers", "schedules", "datasets", "augmentations"},
     {"origin", "choices", "sections", "calculation", "wiring", "blocks", "overrides", "spec"},
-    {"workspace", "graph"},
-    {"fuse", "lifetimes", "gathering", "budget"},
+    {"workspace", "graph", "sharding"},
+    {"fuse", "lifetimes", "gathering", "budget", "binding"},
     {"network", "preprocessing"},
     {"views", "evaluation", "gradcheck"},
     {"training", "runs", "model", "experiment", "session", "benchmark", "filtering", "sheets"},
@@ -56,12 +56,14 @@ ONLY = {  # what may be imported only by these
     "jinja2": r"reporting\.report",
     "matplotlib": r"reporting\.charts",
     "onnxruntime": r"interchange\.onnx_model",
+    "mpi4py": r"launch|mpi",
 }
 EXTRAS = {
     "tensorboardX",
     "onnxruntime",
     "jinja2",
     "matplotlib",
+    "mpi4py",
 }  # others are imported by name, in cnncli.interchange.extras
 NEVER = {  # what must not be imported by these, so that they stay free of arrays, pixels or terminals
     "numpy": r"cli|errors|registry|constraints|fields|yamlio|overrides|origin|sections|calculation|blocks|wiring|spec"

@@ -34,7 +34,7 @@ cdef double lane_tree(double *v) noexcept nogil:
 
 
 def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const real[::1] weight,
-             real[:, :, :, :, :] dx, real[::1] dweight, real[::1] dbias, double[:, :, ::1] partial, int blocks,
+             real[:, :, :, :, :] dx, real[::1] dweight, real[::1] dbias, real[:, :, ::1] partial, int blocks,
              int threads):
     """dx = weight dy, dweight = sum dy x, dbias = sum dy.
 
@@ -63,12 +63,12 @@ def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const re
                         target[j] = delta[j] * weight[c]
         add_blocks(&partial[0, 0, 0], 2 * channels, blocks, threads)
         for c in range(channels):
-            dweight[c] = <real>partial[0, 0, c]
-            dbias[c] = <real>partial[0, 1, c]
+            dweight[c] = partial[0, 0, c]
+            dbias[c] = partial[0, 1, c]
 
 
 cdef void map_sums(const real *x, ptrdiff_t x_row, const real *dy, ptrdiff_t dy_row, int rows, int columns, int lanes,
-                   double *products, double *deltas) noexcept nogil:
+                   real *products, real *deltas) noexcept nogil:
     """Sums of dy x and of dy over one map of one block."""
     cdef int i, j, l
     cdef real product[32]
@@ -91,5 +91,5 @@ cdef void map_sums(const real *x, ptrdiff_t x_row, const real *dy, ptrdiff_t dy_
         for l in range(lanes):
             sums[l] += product[l]
             sums[32 + l] += delta[l]
-    products[0] = lane_tree(sums)
-    deltas[0] = lane_tree(sums + 32)
+    products[0] = <real>lane_tree(sums)
+    deltas[0] = <real>lane_tree(sums + 32)

@@ -116,17 +116,17 @@ def add(const real[:, :, :, :, :] left, const real[:, :, :, :, :] right, real[:,
 
 
 def dropout(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, double rate, unsigned int key, unsigned int step,
-            int blocks, int threads):
+            int first, int blocks, int threads):
     """y = x / (1 - rate) with probability 1 - rate, else 0; the same call on gradients is its backward pass.
 
-    The choice for an element depends on (key, step, place in the batch) alone: images of the two halves of a block
-    share the two words of one draw. x: IN; y: OUT.
+    The choice for an element depends on (key, step, place in the batch) alone, `first` being the place of x[0] among its
+    blocks: images of the two halves of a block share the two words of one draw. x: IN; y: OUT.
     """
     cdef Py_ssize_t run = same(x.shape, x.strides, y.shape, y.strides, sizeof(real)), i, j, l
     cdef int piece, channels = x.shape[1], lanes = x.shape[4], half = lanes // 2
     cdef real scale = <real>(1 / (1 - rate))
     cdef uint32_t threshold = <uint32_t>(rate * 4294967296.0)
-    cdef uint64_t counter, draw, rows = x.shape[2], columns = x.shape[3]
+    cdef uint64_t counter, draw, rows = x.shape[2], columns = x.shape[3], start = <uint64_t>first * channels
     cdef const real *source
     cdef real *target
     for piece in prange(blocks * channels, nogil=True, schedule="static",
@@ -135,7 +135,7 @@ def dropout(const real[:, :, :, :, :] x, real[:, :, :, :, :] y, double rate, uns
             for j in range(x.shape[3]):
                 source = &x[piece // channels, piece % channels, i, j, 0]
                 target = &y[piece // channels, piece % channels, i, j, 0]
-                counter = (<uint64_t>step << 40) + ((<uint64_t>piece * rows + i) * columns + j) * half
+                counter = (<uint64_t>step << 40) + (((start + piece) * rows + i) * columns + j) * half
                 for l in range(half):
                     draw = philox(key, counter + l)
                     target[l] = source[l] * scale if <uint32_t>draw >= threshold else 0

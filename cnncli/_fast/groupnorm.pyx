@@ -74,7 +74,7 @@ def forward(const real[:, :, :, :, :] x, const real[::1] weight, const real[::1]
 
 def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const real[::1] weight,
              const real[:, :, :, ::1] centre, real[:, :, :, :, :] dx, real[::1] dweight, real[::1] dbias,
-             double[:, :, :, ::1] sums, real[:, :, :, ::1] change, double[:, :, ::1] partial, int groups, int blocks,
+             double[:, :, :, ::1] sums, real[:, :, :, ::1] change, real[:, :, ::1] partial, int groups, int blocks,
              int threads):
     """dbias = sum dy, dweight = sum dy xhat, dx = (dxhat - mean of dxhat - xhat mean of dxhat xhat) / deviation, where
     dxhat = dy weight and means are over the group.
@@ -122,13 +122,13 @@ def backward(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, const re
     with nogil:
         add_blocks(&partial[0, 0, 0], 2 * count, blocks, threads)
         for k in range(count):
-            dbias[k] = <real>partial[0, 0, k]
-            dweight[k] = <real>partial[0, 1, k]
+            dbias[k] = partial[0, 0, k]
+            dweight[k] = partial[0, 1, k]
 
 
 cdef void map_gradients(const real *x, const real *dy, ptrdiff_t x_row, ptrdiff_t dy_row, int rows, int columns, int lanes,
                         const real *mean, const real *scale, double *first, double *second, const real *weight, int step,
-                        double *dbias, double *dweight) noexcept nogil:
+                        real *dbias, real *dweight) noexcept nogil:
     """Sums of dxhat and of dxhat xhat of each lane of one map, and its share of the gradients of weights."""
     cdef double[32] one
     cdef double[32] two
@@ -146,8 +146,8 @@ cdef void map_gradients(const real *x, const real *dy, ptrdiff_t x_row, ptrdiff_
                 for l in range(lanes):
                     one[l] = dy[j * lanes + l]
                     two[l] = dy[j * lanes + l] * (x[j * lanes + l] - mean[l]) * scale[l]
-                dbias[i * columns + j] = lane_tree(one, lanes)
-                dweight[i * columns + j] = lane_tree(two, lanes)
+                dbias[i * columns + j] = <real>lane_tree(one, lanes)
+                dweight[i * columns + j] = <real>lane_tree(two, lanes)
         else:
             row_gradient_sums(lanes, x, dy, columns, mean, scale, &unit, 0, first, second)
     if not step:
@@ -156,5 +156,5 @@ cdef void map_gradients(const real *x, const real *dy, ptrdiff_t x_row, ptrdiff_
             two[l] = second[l]
             first[l] = first[l] * weight[0]
             second[l] = second[l] * weight[0]
-        dbias[0] = lane_tree(one, lanes)
-        dweight[0] = lane_tree(two, lanes)
+        dbias[0] = <real>lane_tree(one, lanes)
+        dweight[0] = <real>lane_tree(two, lanes)

@@ -114,7 +114,7 @@ cdef double parameter_gradient_of_map(const real *x, const real *dy, ptrdiff_t x
     return lane_tree(totals, lanes)
 
 
-def parameter_gradient(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, double[:, ::1] partial,
+def parameter_gradient(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy, real[:, ::1] partial,
                        real[::1] da, int function, double a, int blocks, int threads):
     """da = sum of dy df/da(x), for each channel or, if da has one element, over all of them in order.
 
@@ -123,22 +123,23 @@ def parameter_gradient(const real[:, :, :, :, :] x, const real[:, :, :, :, :] dy
     cdef Py_ssize_t run = same(x.shape, x.strides, dy.shape, dy.strides, sizeof(real))
     cdef ptrdiff_t x_row = x.strides[2] // <ptrdiff_t>sizeof(real), dy_row = dy.strides[2] // <ptrdiff_t>sizeof(real)
     cdef int piece, b, c, channels = x.shape[1], lanes = x.shape[4]
-    cdef double total = 0
+    cdef double total
     for piece in prange(blocks * channels, nogil=True, schedule="static",
                         num_threads=team(threads, <double>blocks * channels * x.shape[2] * run)):
         b = piece // channels
         c = piece % channels
-        partial[b, c] = parameter_gradient_of_map(&x[b, c, 0, 0, 0], &dy[b, c, 0, 0, 0], x_row, dy_row, x.shape[2],
-                                                  run, lanes, function, <real>a)
+        partial[b, c] = <real>parameter_gradient_of_map(&x[b, c, 0, 0, 0], &dy[b, c, 0, 0, 0], x_row, dy_row, x.shape[2],
+                                                        run, lanes, function, <real>a)
     with nogil:
+        if da.shape[0] < channels:
+            for b in range(blocks):
+                total = 0
+                for c in range(channels):
+                    total += partial[b, c]
+                partial[b, 0] = <real>total
         add_blocks(&partial[0, 0], channels, blocks, 1)
-        if da.shape[0] == channels:
-            for c in range(channels):
-                da[c] = <real>partial[0, c]
-        else:
-            for c in range(channels):
-                total += partial[0, c]
-            da[0] = <real>total
+        for c in range(<int>da.shape[0]):
+            da[c] = partial[0, c]
 
 
 def exponential(const float[::1] x, float[::1] y):

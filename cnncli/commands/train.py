@@ -6,9 +6,10 @@ import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cnncli.transfer import Transfer
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_TIMED_OUT = 1  # in place of a signal: none of those that stop has this number
 
 
 class Duration(click.ParamType):
@@ -79,10 +81,11 @@ def command(
     classes are others: it starts anew.
     """
     began = time.monotonic()
-    from cnncli import runtime, tensorboard
+    from cnncli import launch, runtime, tensorboard
     from cnncli.errors import Interrupted
     from cnncli.experiment import Experiment
     from cnncli.model import Model
+    from cnncli.onlooker import Onlooker
     from cnncli.progress import Progress, why_finished
     from cnncli.runs import RunFolder, newest_run
     from cnncli.session import Session
@@ -96,22 +99,28 @@ def command(
     if spec.train.tensorboard:
         tensorboard.check()
     name = Path(config).stem
-    granted = runtime.threads(threads)
+    group = launch.join()
+    granted = runtime.threads(threads, group.sharing(runtime.affinity()))
     reading = _decoding.reading(granted, spec.train.workers if workers is None else workers, no_cache)
 
     def start() -> Start | None:
         return None if source is None else Start(Model.load(source, granted), fresh, partial)
 
     def experiment_of(spec: RunSpec, start: Start | None = None) -> Experiment:
-        return Experiment(spec, granted, start=start, reading=reading, found=_tell_data)
+        return Experiment(spec, granted, start=start, reading=reading, found=_tell_data, group=group)
+
+    def held_by_the_first(make: Callable[[], RunFolder]) -> RunFolder:
+        run = held.enter_context(Onlooker(Path()) if group.rank else make())
+        run.path = group.share(run.path)
+        return run
 
     if resume and folder is None:
         folder = newest_run(name)
     with ExitStack() as held:
         stored = None
-        if resume and folder is not None and folder.exists():
-            run = held.enter_context(RunFolder.open(folder, warn))
-            stored, problems = run.newest_valid()
+        if group.share(resume and folder is not None and folder.exists()):
+            run = held_by_the_first(lambda: RunFolder.open(Path(str(folder)), warn))
+            stored, problems = group.share(run.newest_valid())
             for problem in problems:
                 warn(f"{problem}; going on from an earlier checkpoint")
             progress = Progress(**stored.meta["progress"]) if stored else Progress()
@@ -122,14 +131,15 @@ def command(
             experiment = experiment_of(as_begun(spec, stored)) if stored else experiment_of(spec, start())
         else:
             experiment = experiment_of(spec, start())  # before there is a folder: bad data leave none
-            run = held.enter_context(RunFolder.claim(name, folder, warn))
+            run = held_by_the_first(lambda: RunFolder.claim(name, folder, warn))
         stop = held.enter_context(StopRequest())
 
         def why_stop() -> str | None:
-            if stop.signal:
-                return f"stopped by {stop.signal.name}"
             timed_out = max_time is not None and time.monotonic() - began >= max_time
-            return "stopped by --max-time" if timed_out else None
+            reason = group.most(stop.signal or (_TIMED_OUT if timed_out else 0))  # whoever of the group has one
+            if reason == _TIMED_OUT:
+                return "stopped by --max-time"
+            return f"stopped by {Signals(reason).name}" if reason else None
 
         session = Session(experiment, run, stored, why_stop, warn)
         if experiment.transfer:
@@ -203,7 +213,8 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
     from cnncli.session import evaluate_best, outcome
 
     progress, run = session.trainer.progress, session.run.path
-    test = evaluate_best(session.experiment.parts, run / BEST, session.trainer.network.threads, session.poll)
+    network = session.trainer.network
+    test = evaluate_best(session.experiment.parts, run / BEST, network.threads, session.poll, network.shard.group)
     session.tell_skipped()
     seconds = time.monotonic() - began
     line = f"{_text(progress, test)}, {seconds:.1f} s, {run}"
@@ -213,7 +224,7 @@ def _tell_outcome(session: Session, began: float, as_json: bool) -> None:
         result_json(outcome(run, progress, test) | {"wall_s": round(seconds, 3), "images_per_s": rate and round(rate)})
     else:
         result(line)
-    if session.experiment.spec.train.report:
+    if session.experiment.spec.train.report and network.shard.group.rank == 0:
         _report(session, test)
 
 

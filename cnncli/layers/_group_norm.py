@@ -33,7 +33,7 @@ class NormOfGroups(Layer):
                 "centre": Saved((2, self.group_count()), "lane"),
                 "change": Saved((2, self.group_count()), "lane"),
                 "sums": Saved((2, shape[0]), "lane", "float64"),
-                "partial": Saved((2, weights), "block", "float64"),
+                "partial": Saved((2, weights), "block"),
             },
             reads=frozenset("x"),
             kernel=(2 * shape[1] - 1, 2 * shape[2] - 1),  # the whole map, from each of its pixels

@@ -75,7 +75,7 @@ class WithSharpness(Pointwise):
         return replace(
             plan,
             params={"k": Param((1,), Initializer("constant", self.k), decay=False)},
-            saved={"partial": Saved((in_shapes[0][0],), "block", "float64")},
+            saved={"partial": Saved((in_shapes[0][0],), "block")},
         )
 
     def backward(self, b: Buffers) -> None:

@@ -77,14 +77,15 @@ class Saved:
     ----------
     shape : tuple of int
         Per sample for ``per="lane"`` (the array is then [block, *shape, lane]), else of one entry.
-    per : {"lane", "block", "node"}
-        Whether there is one for every image, every block, or one in all.
+    per : {"lane", "block", "batch", "node"}
+        Whether there is one for every image, every block, every block of the whole batch even where it is divided
+        between processes, or one in all.
     dtype : str
         Name of a numpy dtype, or ``"real"`` for the network's precision.
     """
 
     shape: tuple[int, ...]
-    per: Literal["lane", "block", "node"] = "lane"
+    per: Literal["lane", "block", "batch", "node"] = "lane"
     dtype: str = "real"
 
 
@@ -189,6 +190,8 @@ class Buffers:
         The compiled kernels of one instruction set and precision.
     n, blocks, threads : int
         Valid images of the current batch, blocks that hold them, threads to use.
+    shard : Shard
+        Which part of the whole batch they are (`cnncli.sharding`).
     seed, stream, step : int
         Key of the node's random numbers: the run's seed, the node's own number, the training step.
     """
@@ -210,6 +213,7 @@ class Buffers:
         "rectified",
         "saved",
         "seed",
+        "shard",
         "state",
         "step",
         "stream",
@@ -241,6 +245,7 @@ class Buffers:
     n: int
     blocks: int
     threads: int
+    shard: Any
     seed: int
     stream: int
     step: int

@@ -11,6 +11,8 @@ from cnncli.fields import between, field, positive
 from cnncli.initializers import ONE
 from cnncli.layers.base import Buffers, Layer, LayerPlan, Param, Saved, Shape
 
+NOTHING = -0.0  # added to any number, 0 and -0 too, it gives that number
+
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNorm2d(Layer):
@@ -39,10 +41,10 @@ class BatchNorm2d(Layer):
             },
             state={"running_mean": ((channels,), 0.0), "running_var": ((channels,), 1.0)},
             saved={
-                "mean": Saved((channels,), "block", "float64"),
-                "var": Saved((channels,), "block", "float64"),
+                "mean": Saved((channels,), "batch", "float64"),
+                "var": Saved((channels,), "batch", "float64"),
                 "count": Saved((1,), "node", "float64"),
-                "partial": Saved((2, channels), "block", "float64"),
+                "partial": Saved((2, channels), "batch", "float64"),
                 "work": Saved((channels, 64), "node", "float64"),
             },
             reads=frozenset("x"),
@@ -53,10 +55,16 @@ class BatchNorm2d(Layer):
         norm, param, state = b.kernels.norm2d, b.param, b.state
         mean, var, count = b.saved["mean"], b.saved["var"], b.saved["count"]
         if training:
-            count[0] = b.n * b.x.shape[2] * b.x.shape[3]
+            count[0] = b.shard.images * b.x.shape[2] * b.x.shape[3]
+            if b.shard.divided:
+                own = b.shard.own
+                norm.statistics(b.x, mean[own], var[own], b.saved["work"], b.n, b.blocks, b.threads)
+                b.shard.gather(mean, working=True)
+                b.shard.gather(var, working=True)
             norm.train(
                 b.x, param["weight"], param["bias"], state["running_mean"], state["running_var"], b.y, mean, var,
-                b.saved["work"], self.eps, self.momentum, b.rectified, b.n, b.blocks, b.threads,
+                b.saved["work"], self.eps, self.momentum, b.rectified, b.shard.divided, b.shard.images, b.n, b.blocks,
+                b.threads,
             )  # fmt: skip
         else:
             mean[0], var[0] = state["running_mean"], state["running_var"]
@@ -77,7 +85,17 @@ class BatchNorm2d(Layer):
 
     def backward(self, b: Buffers) -> None:
         mean, var, count = b.saved["mean"][0], b.saved["var"][0], b.saved["count"][0]
-        b.kernels.norm2d.backward(
-            b.x, b.dy, mean, var, b.param["weight"], b.param["bias"], b.dx, b.grad["weight"], b.grad["bias"],
-            b.saved["partial"], b.saved["work"], self.eps, count, b.rectified, b.n, b.blocks, b.threads,
+        partial, work, norm = b.saved["partial"], b.saved["work"], b.kernels.norm2d
+        if b.shard.divided:
+            norm.gradient_sums(
+                b.x, b.dy, mean, var, b.param["weight"], b.param["bias"], partial[b.shard.own], work, self.eps,
+                b.rectified, b.n, b.blocks, b.threads,
+            )  # fmt: skip
+            b.shard.gather(partial, working=True)
+        norm.backward(
+            b.x, b.dy, mean, var, b.param["weight"], b.param["bias"], b.dx, b.grad["weight"], b.grad["bias"], partial,
+            work, self.eps, count, b.rectified, b.shard.divided, b.shard.images, b.n, b.blocks, b.threads,
         )  # fmt: skip
+        if b.shard.first:  # the sums are those of the whole batch, which count once
+            for gradient in b.grad.values():
+                gradient[...] = NOTHING

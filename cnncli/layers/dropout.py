@@ -31,11 +31,15 @@ class Dropout(Layer):
     def forward(self, b: Buffers, training: bool) -> None:
         b.saved["rate"][0] = self.p if training else 0.0
         if training:
-            b.kernels.elementwise.dropout(b.x, b.y, self.p, key(b.seed, b.stream), b.step, b.blocks, b.threads)
+            b.kernels.elementwise.dropout(
+                b.x, b.y, self.p, key(b.seed, b.stream), b.step, b.shard.first, b.blocks, b.threads
+            )
         elif b.x is not b.y:
             b.kernels.elementwise.copy(b.x, b.y, b.blocks, b.threads)
 
     def backward(self, b: Buffers) -> None:
         if b.dx is not None:
             rate = b.saved["rate"][0]
-            b.kernels.elementwise.dropout(b.dy, b.dx, rate, key(b.seed, b.stream), b.step, b.blocks, b.threads)
+            b.kernels.elementwise.dropout(
+                b.dy, b.dx, rate, key(b.seed, b.stream), b.step, b.shard.first, b.blocks, b.threads
+            )

@@ -41,7 +41,7 @@ class Gain(Layer):
         return LayerPlan(
             out_shape=shape,
             params={"weight": Param((shape[0] if self.per == "map" else 1,), ONE, decay=False)},
-            saved={"partial": Saved((shape[0],), "block", "float64")},
+            saved={"partial": Saved((shape[0],), "block")},
             reads=frozenset("x"),
         )
 

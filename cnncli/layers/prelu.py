@@ -41,7 +41,7 @@ class Prelu(Layer):
         return LayerPlan(
             out_shape=shape,
             params={"weight": Param((count,), Initializer("constant", self.init), decay=False)},
-            saved={"partial": Saved((shape[0],), "block", "float64")},
+            saved={"partial": Saved((shape[0],), "block")},
             reads=frozenset("x"),
         )
 

@@ -39,7 +39,7 @@ class ScaledAvgPool2d(Pool2d):
             saved={
                 "mean": Saved(plan.out_shape),
                 "dmean": Saved(plan.out_shape),
-                "partial": Saved((2, channels), "block", "float64"),
+                "partial": Saved((2, channels), "block"),
             },
             connections=prod(plan.out_shape) * (prod(self.kernel_size) + 1),
         )

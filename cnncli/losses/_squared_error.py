@@ -27,7 +27,7 @@ class SquaredError(Loss):
             b.kernels.loss.squared_error(b.x, b.target, *self.targets, factor, b.losses, b.n, b.blocks)
 
     def backward(self, b: LossBuffers) -> None:
-        scale = self.factor(b.x.shape[1]) * self.weight(b.n)
+        scale = self.factor(b.x.shape[1]) * self.weight(b.shard.images)
         if b.shares is not None:
             b.kernels.loss.squared_error_shared_backward(b.x, b.shares, b.dx, *self.targets, scale, b.n, b.blocks)
         else:

@@ -22,11 +22,11 @@ class LossBuffers:
         the loss of that class. They need not add up to 1: a class that weighs more has larger ones.
     losses : ndarray of float64
         One per image.
-    kernels, n, blocks
+    kernels, n, blocks, shard
         As in `cnncli.layers.base.Buffers`.
     """
 
-    __slots__ = ("blocks", "dx", "kernels", "losses", "n", "shares", "target", "x", "y")
+    __slots__ = ("blocks", "dx", "kernels", "losses", "n", "shard", "shares", "target", "x", "y")
 
     x: Any
     y: Any
@@ -37,6 +37,7 @@ class LossBuffers:
     kernels: Any
     n: int
     blocks: int
+    shard: Any
 
 
 class Loss:

@@ -40,7 +40,7 @@ class CrossEntropy(Loss):
             b.kernels.loss.cross_entropy(b.x, b.target, b.losses, SMALLEST, b.n, b.blocks)
 
     def backward(self, b: LossBuffers) -> None:
-        kernels, scale = b.kernels.loss, self.weight(b.n)
+        kernels, scale = b.kernels.loss, self.weight(b.shard.images)
         if b.shares is not None:
             kernels.cross_entropy_shared_backward(b.x, b.shares, b.dx, SMALLEST, scale, b.n, b.blocks)
         else:

@@ -38,9 +38,9 @@ class SoftmaxCrossEntropy(Loss):
     def backward(self, b: LossBuffers) -> None:
         if b.shares is not None:
             b.kernels.loss.softmax_cross_entropy_shared_backward(
-                b.y, b.shares, b.dx, self.label_smoothing, self.weight(b.n), b.n, b.blocks
+                b.y, b.shares, b.dx, self.label_smoothing, self.weight(b.shard.images), b.n, b.blocks
             )
             return
         b.kernels.loss.softmax_cross_entropy_backward(
-            b.y, b.target, b.dx, self.label_smoothing, self.weight(b.n), b.n, b.blocks
+            b.y, b.target, b.dx, self.label_smoothing, self.weight(b.shard.images), b.n, b.blocks
         )

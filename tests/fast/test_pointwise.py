@@ -249,7 +249,8 @@ def test_threads_give_equal_bits(kernels: Kernels, function: Function, per_map: 
     results = []
     for threads in (1, 2, 4):
         y, dx = np.zeros_like(x), np.zeros_like(x)
-        partial, da = np.full((blocks, shape[0]), np.nan), aligned((shape[0] if per_map else 1,), kernels.precision)
+        partial = np.full((blocks, shape[0]), np.nan, kernels.precision)
+        da = aligned((shape[0] if per_map else 1,), kernels.precision)
         kernels.pointwise.forward(x, y, function, 0.7, 1.3, blocks, threads)
         kernels.pointwise.backward(x, dy, dx, function, 0.7, 1.3, blocks, threads)
         kernels.pointwise.parameter_gradient(x, dy, partial, da, function, 0.7, blocks, threads)
@@ -263,7 +264,7 @@ def test_threads_give_equal_bits(kernels: Kernels, function: Function, per_map: 
 @pytest.mark.parametrize(("shape", "blocks", "lanes"), SHAPES)
 def test_gradient_of_k(kernels: Kernels, function: Function, shape: Any, blocks: int, lanes: int) -> None:
     x, dy = (framed(shape, blocks, lanes, kernels.precision, seed) for seed in (0, 1))
-    partial, dk = np.zeros((blocks, shape[0])), np.zeros(1, kernels.precision)
+    partial, dk = np.zeros((blocks, shape[0]), kernels.precision), np.zeros(1, kernels.precision)
     kernels.pointwise.parameter_gradient(x, dy, partial, dk, function, 0.7, blocks, 1)
     double = _fast.kernels("float64").pointwise
     above, below = np.zeros(x.shape), np.zeros(x.shape)
@@ -277,7 +278,7 @@ def test_gradient_of_k(kernels: Kernels, function: Function, shape: Any, blocks:
 def test_gain_for_each_map_and_for_all(kernels: Kernels) -> None:
     x, dy = (framed((5, 3, 7), 3, 32, kernels.precision, seed) for seed in (0, 1))
     weight = np.arange(1, 6).astype(kernels.precision)
-    y, partial, found = np.zeros_like(x), np.zeros((3, 5)), np.zeros_like(weight)
+    y, partial, found = np.zeros_like(x), np.zeros((3, 5), kernels.precision), np.zeros_like(weight)
     kernels.pointwise.forward_with(weight, x, y, Function.GAIN, 3, 1)
     np.testing.assert_array_equal(y, x * weight[:, None, None, None])
     kernels.pointwise.forward_with(weight[1:2], x, y, Function.GAIN, 3, 1)
