@@ -19,6 +19,7 @@ from cnncli.errors import CnnError, IOFailure, SpecError
 from cnncli.signals import INTERRUPTED
 
 BUG = 70
+DIVIDED = ("train", "eval", "predict")  # commands that several processes share
 TRACEBACK = "CNN_TRACEBACK"  # environment variable: show where an unexpected error happened
 
 
@@ -56,11 +57,15 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
     "-v", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
     help="Show the version and the kernels in use, and exit.",
 )  # fmt: skip
-def cnn() -> None:
+@click.pass_context
+def cnn(context: click.Context) -> None:
     """Train convolutional networks on ordinary computers, and use them.
 
     Begin with `cnn train CONFIG`, then `cnn predict IMAGE...`.
     """
+    asked = context.invoked_subcommand
+    if launch.join().size > 1 and asked not in DIVIDED:
+        context.fail(f"{asked} needs no mpiexec: only {', '.join(DIVIDED[:-1])} and {DIVIDED[-1]} divide their work")
 
 
 def main() -> None:
@@ -116,7 +121,10 @@ def _failed(error: BaseException) -> int:
     known = _as_known(error)
     if known is None:
         if os.environ.get(TRACEBACK):
-            raise error
+            import traceback
+
+            note("".join(traceback.format_exception(error)))
+            return BUG
         note(f"error: {type(error).__name__}: {error}; this is a bug in cnncli, not a mistake of yours")
         note(f"please report it, with the command and what it prints when {TRACEBACK}=1 is set in the environment")
         return BUG
@@ -134,6 +142,8 @@ def _as_known(error: BaseException) -> CnnError | None:
         return SpecError(f"not enough memory for this ({error or 'no details'}); {advice}")
     if isinstance(error, ImportError) and error.name is None:  # raised on purpose: kernels that are not there
         return SpecError(str(error))
+    if launch.others_are_gone(error):
+        return IOFailure("the other processes cannot be reached: one has ended; go on with --resume, on any number")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
         _abandon(sys.stdout)
         return IOFailure(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}")

@@ -63,6 +63,14 @@ class Evaluation:
         return float(metrics.in_top_k(self.scores, self.labels, min(k, self.scores.shape[1])).mean())
 
 
+def divide(count: int, group: ProcessGroup) -> tuple[slice, list[int]]:
+    """Which of so many this process takes, and how many each: one after another, the first at least one."""
+    each = -(-count // group.size)
+    ends = [min(each * (rank + 1), count) for rank in range(group.size)]
+    counts = np.diff([0, *ends]).tolist()
+    return slice(ends[group.rank] - counts[group.rank], ends[group.rank]), counts
+
+
 def predict(
     network: Network,
     preprocessing: Preprocessing,
@@ -96,15 +104,13 @@ def predict(
     losses = np.zeros(len(images))
     order = np.arange(len(images))
     network.loss.target, network.loss.shares = network.target if labels is not None else None, None
-    ends = [len(images) * (rank + 1) // group.size for rank in range(group.size)]
-    counts = np.diff([0, *ends]).tolist()
-    start, stop = ends[group.rank] - counts[group.rank], ends[group.rank]
-    for number in range(group.most(-(-(stop - start) // network.batch_size))):
+    own, counts = divide(len(images), group)
+    for number in range(group.most(-(-counts[group.rank] // network.batch_size))):
         poll()
-        first = start + number * network.batch_size
-        batch = slice(first, min(first + network.batch_size, stop))
-        if first >= stop:
+        first = own.start + number * network.batch_size
+        if first >= own.stop:
             continue
+        batch = slice(first, min(first + network.batch_size, own.stop))
         preprocessing.fill(network, images, order[batch])
         if labels is not None:
             network.set_targets(labels[batch])
@@ -137,12 +143,14 @@ def predict_views(
     images: np.ndarray,
     labels: np.ndarray | None,
     names: Sequence[str],
+    group: ProcessGroup = ALONE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means of scores and losses over several views of each image (see `cnncli.views`), which fill the batches."""
-    scores: list[np.ndarray] = []
-    losses: list[np.ndarray] = []
-    for first in range(0, len(images), network.batch_size):
-        some = slice(first, first + network.batch_size)
+    own, counts = divide(len(images), group)
+    scores = np.empty((len(images), network.loss.y.shape[1]), network.dtype)
+    losses = np.zeros(len(images))
+    for first in range(own.start, own.stop, network.batch_size):
+        some = slice(first, min(first + network.batch_size, own.stop))
         seen = views(images[some], names)
         count = seen.shape[1]
         each = predict(
@@ -152,6 +160,7 @@ def predict_views(
             None if labels is None else labels[some].repeat(count),
         )
         for means, values in zip((scores, losses), each, strict=True):
-            shape = (len(seen), count, *values.shape[1:])
-            means.append(values.reshape(shape).mean(axis=1, dtype=np.float64).astype(values.dtype))
-    return np.concatenate(scores), np.concatenate(losses)
+            means[some] = values.reshape(len(seen), count, *values.shape[1:]).mean(axis=1, dtype=np.float64)
+    group.gather(scores, counts)
+    group.gather(losses, counts)
+    return scores, losses

@@ -81,7 +81,7 @@ class Experiment:
         self.transfer = Transfer(start, self.graph, self.classes) if start else None
         self.division = self.parts.division(spec.train.seed)
         found(self.parts)
-        shard = Shard(spec.train.batch_size, lanes_for(spec.train.batch_size), group)
+        shard = Shard(spec.train.batch_size, lanes_for(spec.train.batch_size), group, spec.train.reduce == "exact")
         with group.first_alone():  # what it has decoded and kept on the disk need not be decoded again
             train, validation = self.parts.load_divided(self.division)
         self.preprocessing = group.share(
@@ -181,6 +181,7 @@ CHANGEABLE = (
     "train.save_every",
     "train.workers",
     "train.tensorboard",
+    "train.reduce",
     "train.report",
     "train.early_stopping",
 )

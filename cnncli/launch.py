@@ -1,11 +1,13 @@
-"""How this process was started: alone, or by MPI as one of several."""
+"""How this process was started, alone or by MPI as one of several; and how that ends."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from functools import cache
 
+from cnncli import runtime
 from cnncli.errors import SpecError
 from cnncli.process_group import ALONE, ProcessGroup
 
@@ -43,3 +45,13 @@ def join() -> ProcessGroup:
     if MPI.COMM_WORLD.size == 1:
         raise SpecError("mpiexec has started several processes, but mpi4py works with another MPI: each is alone")
     return MpiGroup(MPI.COMM_WORLD)
+
+
+def threads(wanted: int | None = None) -> int:
+    """Threads for the kernels of this process; as `runtime.threads`, beside others of its group on this machine."""
+    return runtime.threads(wanted, join().sharing(runtime.affinity()))
+
+
+def others_are_gone(error: BaseException) -> bool:
+    """Whether an error says that the processes of a group cannot reach one another any more."""
+    return "mpi4py.MPI" in sys.modules and isinstance(error, sys.modules["mpi4py.MPI"].Exception)

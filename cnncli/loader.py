@@ -86,6 +86,9 @@ class Loader:
 
     def _fill(self, epoch: int, order: np.ndarray, shown: np.ndarray, first: int) -> None:
         own = self._own(order, first)
+        if self._augmenter and epoch != self._epoch:
+            self.close()
+            self._changed, self._epoch = self._augmenter.prepare(epoch, order), epoch
         if own.start == own.stop:
             return
         if self._augmenter is None:
@@ -95,15 +98,14 @@ class Loader:
             self._wait()
         else:
             self.close()
-            if epoch != self._epoch:
-                self._changed, self._epoch = self._augmenter.prepare(epoch, order), epoch
             places = self._needed(order, first)
             self._augmenter.apply(self._changed, places, self._stage, self._scratch, self._network.threads)
         begin = own.start - self._needed(order, first).start
         here = self._places[begin : begin + own.stop - own.start]
         self._preprocessing.fill(self._network, self._stage, here, self._images.dtype)
         after = first + self._network.shard.batch_size
-        if self._ahead and after < len(order):
+        upcoming = self._own(order, after)
+        if self._ahead and upcoming.start < upcoming.stop:
             self._ask(epoch, after, self._needed(order, after))
 
     def mix_targets(self, first: int, targets: np.ndarray) -> None:
@@ -114,7 +116,7 @@ class Loader:
     def _own(self, order: np.ndarray, first: int) -> slice:
         """The places in the epoch's order of what this process has of the batch that begins at `first`."""
         shard = self._network.shard
-        rows = shard.rows(min(shard.batch_size, len(order) - first))
+        rows = shard.rows(max(0, min(shard.batch_size, len(order) - first)))
         return slice(first + rows.start, first + rows.stop)
 
     def _needed(self, order: np.ndarray, first: int) -> slice:

@@ -16,6 +16,7 @@ from cnncli.errors import CheckpointError, CnnError, DataError
 from cnncli.graph import Graph
 from cnncli.network import Network
 from cnncli.preprocessing import Preprocessing
+from cnncli.process_group import ALONE, ProcessGroup
 from cnncli.spec import RunSpec, from_resolved
 
 if TYPE_CHECKING:
@@ -124,29 +125,40 @@ class Model:
         return self._answers(self.network(8 if few else BATCH), images, None, views)[0]
 
     def evaluate(
-        self, images: np.ndarray, labels: np.ndarray, batch_size: int = BATCH, views: Sequence[str] = ()
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int = BATCH,
+        views: Sequence[str] = (),
+        group: ProcessGroup = ALONE,
     ) -> Evaluation:
         """Scores, losses and the confusion matrix of labelled images; see `scores`.
 
-        With a temperature or views the loss of a network that gives probabilities is -log of the label's.
+        A group's processes share the work. With a temperature or views the loss of a network that gives probabilities
+        is -log of the label's.
         """
         from cnncli.evaluation import Evaluation
         from cnncli.temperature_scaling import TINY
 
-        scores, losses = self._answers(self.network(batch_size), images, labels, views)
+        scores, losses = self._answers(self.network(batch_size), images, labels, views, group)
         if self.probabilities and (views or self.temperature):
             losses = -np.log(np.maximum(scores[np.arange(len(labels)), labels], TINY, dtype=np.float64))
         return Evaluation.of(scores, losses, labels)
 
     def _answers(
-        self, network: Network, images: np.ndarray, labels: np.ndarray | None, views: Sequence[str]
+        self,
+        network: Network,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        views: Sequence[str],
+        group: ProcessGroup = ALONE,
     ) -> tuple[np.ndarray, np.ndarray]:
         from cnncli.evaluation import predict, predict_views
 
         if views:
-            scores, losses = predict_views(network, self.preprocessing, images, labels, views)
+            scores, losses = predict_views(network, self.preprocessing, images, labels, views, group)
         else:
-            scores, losses = predict(network, self.preprocessing, images, labels)
+            scores, losses = predict(network, self.preprocessing, images, labels, group=group)
         if self.temperature:
             from cnncli.temperature_scaling import tempered
 

@@ -6,6 +6,7 @@ sums as an exchange of pieces and a gathering.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from mpi4py import MPI
 
 from cnncli.process_group import ProcessGroup
+
+PAUSE = 0.2  # seconds for what was printed to get out through the launcher, which an abort ends
 
 
 class MpiGroup(ProcessGroup):
@@ -67,6 +70,7 @@ class MpiGroup(ProcessGroup):
         return int(self._comm.Split_type(MPI.COMM_TYPE_SHARED).allgather(processors).count(processors))
 
     def abort(self, code: int) -> None:
+        time.sleep(PAUSE)
         self._comm.Abort(code)
 
 

@@ -139,6 +139,7 @@ class Network:
                 self.backward_steps.append((node.name, node.layer, b))
         if INPUT in splits:
             self.backward_steps.append((INPUT, splits[INPUT], b))
+        self._final = self.segments.final_from([name for name, *_ in self.backward_steps])
         self._sharing: list[tuple[Sharing, Buffers]] = []
         for node in graph.nodes:
             if node.share is not None and needed[node.name] and training:
@@ -243,11 +244,13 @@ class Network:
 
         The gradients are those of the whole batch, of which `dx` has the part that is here.
         """
+        adding = self.shard.adding(self._sums, self.segments.size)
         if self.n:
             self.graph.loss.backward(self.loss)
-            for _, step, b in self.backward_steps:
+            for (_, step, b), final in zip(self.backward_steps, self._final, strict=True):
                 step.backward(b)
-        self.shard.add(self._sums)
+                adding.final(final)
+        adding.finish()
         if self.shard.idle:  # those without images know nothing of the batch's statistics
             for array in self.state.values():
                 self.shard.group.broadcast(array)

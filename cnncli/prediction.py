@@ -9,10 +9,13 @@ from itertools import chain
 import numpy as np
 
 from cnncli.errors import CnnError
+from cnncli.evaluation import divide
 from cnncli.model import BATCH, Model, stack
+from cnncli.process_group import ProcessGroup
 
 FEW = 8  # images that are done before a thread has begun
 AT_ONCE = 8  # images that are decoded in one go
+AT_ONCE_EACH = 1024  # images that a process of a group answers before it tells the others
 
 
 @dataclass(frozen=True)
@@ -113,3 +116,25 @@ def _row(path: str, scores: np.ndarray) -> Row:
     if not np.isfinite(scores).all():
         return Row(path, error="the network's outputs for this image are not finite numbers")
     return Row(path, scores)
+
+
+def divided(
+    group: ProcessGroup, paths: Iterable[str | None], answer: Callable[[Iterable[str]], Iterable[list[Row]]]
+) -> Iterator[list[Row]]:
+    """What `answer` gives for paths, which rank 0 knows, with the work shared; all get all rows, in their order."""
+    source = iter(paths)
+    while some := group.share([] if group.rank else _round(source, AT_ONCE_EACH * group.size)):
+        own, _ = divide(len(some), group)
+        rows = list(chain.from_iterable(answer(some[own])))
+        yield list(chain.from_iterable(group.all(rows)))
+
+
+def _round(source: Iterator[str | None], most: int) -> list[str]:
+    """The next paths, up to the one that may be long in coming."""
+    some: list[str] = []
+    for path in source:
+        if path is not None:
+            some.append(path)
+        if len(some) == most or (path is None and some):
+            break
+    return some

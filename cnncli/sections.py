@@ -262,6 +262,11 @@ class TrainSpec:
         default=None,
         doc="threads that decode image files; by default as many as compute. Changes no result",
     )
+    reduce: Literal["exact", "fast"] = field(
+        default="exact",
+        doc="how several processes add their gradients: with the same bits for any number of them, or in whatever "
+        "order is fastest, while the backward pass goes on",
+    )
     report: bool = field(default=True, doc="write report.html at the end, where the extra `report` is installed")
     tensorboard: bool = field(default=False, doc="write the numbers of each epoch for TensorBoard too (an extra)")
     accumulate: int = field(

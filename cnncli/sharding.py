@@ -8,11 +8,14 @@ kernels make by themselves; what is left is the top of the tree, whose leaves ar
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from cnncli.errors import SpecError
 from cnncli.process_group import ALONE, ProcessGroup
+
+WORTH_A_MESSAGE = 2**16  # numbers: fewer wait for more
 
 
 def branches(blocks: int, count: int) -> list[int]:
@@ -97,6 +100,11 @@ class Shard:
         return self.group.size > 1
 
     @property
+    def empty(self) -> bool:
+        """Whether no image of the current batch is here."""
+        return self.first * self.lanes >= self.images
+
+    @property
     def idle(self) -> bool:
         """Whether some process has no image of the current batch."""
         return self._starts[-1] * self.lanes >= self.images
@@ -117,7 +125,53 @@ class Shard:
         active = sum(count > 0 for count in counts) if working else self.group.size
         self.group.first(active).gather(array, counts[:active])
 
-    def add(self, vector: np.ndarray) -> None:
-        """Replace the sums over this process's images by those over the whole batch."""
+    def adding(self, vector: np.ndarray, size: int) -> Adding:
+        """To replace sums over this process's images by those over the whole batch, as they become final.
+
+        Those at `size` and behind it are the last to do so.
+        """
+        return (Adding if self.exact else EarlyAdding)(self, vector, size)
+
+    def order(self) -> list[tuple[int, int]]:
+        """The order in which the processes' sums over the current batch are added."""
         blocks = -(-self.images // self.lanes)
-        self.group.add(vector, order_of_sums([start for start in self._starts if start < blocks], blocks))
+        return order_of_sums([start for start in self._starts if start < blocks], blocks)
+
+
+class Adding:
+    """All sums are added at the end, in the one order."""
+
+    def __init__(self, shard: Shard, vector: np.ndarray, size: int) -> None:
+        self.shard, self.vector, self.rest = shard, vector, size
+
+    def final(self, start: int) -> None:
+        """Those from `start` on will not change any more."""
+
+    def finish(self) -> None:
+        """None of them will; wait until all are added."""
+        self.shard.group.add(self.vector, self.shard.order())
+
+
+class EarlyAdding(Adding):
+    """Sums are added while others are still being made, in whatever order is fastest."""
+
+    def __init__(self, shard: Shard, vector: np.ndarray, size: int) -> None:
+        super().__init__(shard, vector, size)
+        self._tail = vector[size:]
+        self._begun: list[Any] = []
+
+    def final(self, start: int) -> None:
+        if self.rest - start >= WORTH_A_MESSAGE:
+            self._begin(self.vector[start : self.rest])
+            self.rest = start
+
+    def finish(self) -> None:
+        for part in (self._tail, self.vector[: self.rest]):
+            if part.size:
+                self._begin(part)
+        self.shard.group.finish(self._begun)
+
+    def _begin(self, part: np.ndarray) -> None:
+        if self.shard.empty:
+            part[...] = 0
+        self._begun.append(self.shard.group.start_adding(part))

@@ -120,6 +120,20 @@ class Segments:
             decays=np.array([float(param.decay) for param in params.values()]),
         )
 
+    def final_from(self, nodes: Sequence[str]) -> list[int]:
+        """After each node of a backward pass, from where on the gradients are final.
+
+        A node may come several times, of which the last counts; its parameters lie behind those of nodes before it.
+        """
+        starts: dict[str, int] = {}
+        for name, start in zip(self.params, self.starts, strict=True):
+            starts.setdefault(name.rpartition(".")[0], start)
+        last = {name: place for place, name in enumerate(nodes)}
+        found = [self.size]
+        for place, name in enumerate(nodes):
+            found.append(starts.get(name, found[-1]) if last[name] == place else found[-1])
+        return found[1:]
+
     def views(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         """The tensors as views into a flat vector, by name."""
         found = {}

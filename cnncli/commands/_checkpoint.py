@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 def load_model(checkpoint: Path | None, threads: int | None) -> Model:
     """The network of a checkpoint or run folder; of the newest run, which is then named on stderr."""
+    from cnncli import launch
     from cnncli.model import Model
 
-    model = Model.load(checkpoint, threads)
+    model = Model.load(checkpoint, launch.threads(threads))
     if checkpoint is None:
         note(f"using {model.path}")
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from cnncli import launch
 from cnncli.errors import OutputError
 from cnncli.files import replace_file, write_failure
 
@@ -12,11 +13,15 @@ from cnncli.files import replace_file, write_failure
 def write_output(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; a link stays a link, a device or a pipe is written into.
 
+    Of several processes the first does it.
+
     Raises
     ------
     OutputError, IOFailure
         It cannot be created or written.
     """
+    if launch.join().rank:
+        return
     target = path.resolve()
     if target.is_file() or not target.exists():
         replace_file(target, [content])

@@ -85,6 +85,7 @@ def command(
 
     Without CHECKPOINT the newest run's best one under runs/ is taken.
     """
+    from cnncli import launch
     from cnncli.assessment import Assessment
     from cnncli.commands import _assessment
     from cnncli.commands._checkpoint import load_model
@@ -92,15 +93,19 @@ def command(
     from cnncli.commands._part import part_to_test
     from cnncli.rejection import reject
 
+    group = launch.join()
     model = load_model(checkpoint, threads)
     reading = _decoding.reading(model.threads, workers, no_cache)
     if calibrate:
-        _calibrate(model, reading)
+        if not group.rank:
+            _calibrate(model, reading)
+        model.temperature = group.share(model.temperature)
     part = part_to_test(model, data, reading)
-    images = model.preprocessing.load(part, model.classes)
+    with group.first_alone():  # what it has decoded and kept on the disk need not be decoded again
+        images = model.preprocessing.load(part, model.classes)
     for image in images.skipped:
         warn(f"skipped: {image.reason}")
-    found = model.evaluate(images.images, images.labels, batch_size, views)
+    found = model.evaluate(images.images, images.labels, batch_size, views, group)
     it = Assessment(model, str(part.path), images, found, listed)
     if predictions:
         write_output(predictions, _assessment.predictions(it))

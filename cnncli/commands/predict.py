@@ -66,10 +66,12 @@ def command(
         raise click.UsageError("--json and --csv exclude each other")
     if listing == STDIN and STDIN in images:
         raise click.UsageError("stdin can hold the list or an image, not both")
+    from cnncli import launch
     from cnncli.commands._checkpoint import load_model
     from cnncli.errors import DataError
-    from cnncli.prediction import predictions
+    from cnncli.prediction import divided, predictions
 
+    group = launch.join()
     paths = chain(expanded(images), listed(listing) if listing is not None else ())
     model = load_model(checkpoint, threads)
     if limit and not model.probabilities:
@@ -83,7 +85,8 @@ def command(
         line = show.text
     done = failed = 0
     decoders = model.threads if workers is None else workers
-    for rows in predictions(model, paths, partial(_decode, model), decoders, views):
+    answer = partial(predictions, model, decode=partial(_decode, model), workers=decoders, views=views)
+    for rows in divided(group, paths, answer) if group.size > 1 else answer(paths):
         show.fit(rows)
         result("\n".join(map(line, rows)))
         done, failed = done + len(rows), failed + sum(row.scores is None for row in rows)

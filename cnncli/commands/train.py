@@ -81,7 +81,7 @@ def command(
     classes are others: it starts anew.
     """
     began = time.monotonic()
-    from cnncli import launch, runtime, tensorboard
+    from cnncli import launch, tensorboard
     from cnncli.errors import Interrupted
     from cnncli.experiment import Experiment
     from cnncli.model import Model
@@ -100,7 +100,7 @@ def command(
         tensorboard.check()
     name = Path(config).stem
     group = launch.join()
-    granted = runtime.threads(threads, group.sharing(runtime.affinity()))
+    granted = launch.threads(threads)
     reading = _decoding.reading(granted, spec.train.workers if workers is None else workers, no_cache)
 
     def start() -> Start | None:
@@ -149,7 +149,7 @@ def command(
             _train(session)
             _tell_outcome(session, began, as_json)
         except Interrupted as reason:
-            note(f"{reason}\ngo on with: {_same_command(config, overrides, run.path, threads)}")
+            note(f"{reason}\ngo on with: {_same_command(config, overrides, run.path, threads, group.size)}")
             raise click.exceptions.Exit(reason.exit_code) from None
 
 
@@ -277,6 +277,7 @@ def _text(progress: Progress, test: Assessment | None) -> str:
     return ", ".join([*parts, f"best epoch {progress.best_epoch}" if best else "untrained"])
 
 
-def _same_command(config: str, overrides: Sequence[str], run: Path, threads: int | None) -> str:
-    words = ["cnn", "train", config, *overrides, "--run", str(run), "--resume"]
+def _same_command(config: str, overrides: Sequence[str], run: Path, threads: int | None, processes: int) -> str:
+    words = ["mpiexec", "-n", str(processes)] if processes > 1 else []
+    words += ["cnn", "train", config, *overrides, "--run", str(run), "--resume"]
     return shlex.join(words + (["--threads", str(threads)] if threads else []))

@@ -157,8 +157,10 @@ def test_70_our_bug(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
     assert first == "error: RuntimeError: boom; this is a bug in cnncli, not a mistake of yours"
     assert second.startswith("please report it")
     monkeypatch.setenv("CNN_TRACEBACK", "1")
-    with pytest.raises(RuntimeError, match="boom"):
-        cnn("eval")
+    done = cnn("eval")
+    assert done.code == 70
+    assert done.err.startswith("Traceback (most recent call last):")
+    assert done.err.rstrip().endswith("RuntimeError: boom")
 
 
 def test_73_cannot_create_output(cnn: Cnn, folder: Path) -> None:
