@@ -19,20 +19,25 @@ BAND = 0.18  # share of its colour in the band of intervals
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its points, and an interval round each; `dots` marks the points themselves."""
+    """A line: its points, and an interval round each; `dots` marks the points themselves.
+
+    Points that are not `joined` have neither line nor intervals.
+    """
 
     x: Sequence[float]
     y: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
     dots: bool = field(default=True, kw_only=True)
+    joined: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True)
 class Panel:
     """Lines over one axis; y runs from 0 to `top`. There is a line for each name of the whole chart, in that order.
 
-    `share` says whether y is a share, to be shown in percent.
+    `share` says whether y is a share, to be shown in percent; `ticks` are places on the x axis with what stands there,
+    round numbers by default.
     """
 
     title: str
@@ -40,6 +45,7 @@ class Panel:
     lines: Sequence[Line]
     top: float = 1.0
     share: bool = True
+    ticks: Sequence[tuple[float, str]] = ()
 
 
 def chart(names: Sequence[str], panels: Sequence[Panel], columns: int = 3) -> Image.Image:
@@ -90,13 +96,15 @@ def _legend_rows(names: Sequence[str], width: int) -> list[list[tuple[int, int]]
 def _draw(picture: Image.Image, panel: Panel, left: int, top: int) -> None:
     x0, x1 = left + LEFT, left + PANEL_WIDTH - RIGHT
     y0, y1 = top + TOP, top + PANEL_HEIGHT - BOTTOM
-    first = min(min(line.x) for line in panel.lines)
-    last = max(max(line.x) for line in panel.lines)
+    places = [x for line in panel.lines for x in line.x] + [x for x, _ in panel.ticks]
+    first, last = min(places), max(places)
 
     def place(x: float, y: float) -> tuple[float, float]:
         return x0 + (x - first) / ((last - first) or 1.0) * (x1 - x0), y1 - y / panel.top * (y1 - y0)
 
     for i, line in enumerate(panel.lines):
+        if not line.joined:
+            continue
         shade = tuple(round(BAND * c + (1 - BAND) * 255) for c in _colour(i))
         upper = [place(*point) for point in zip(line.x, line.high, strict=True)]
         lower = [place(*point) for point in zip(line.x, line.low, strict=True)]
@@ -113,15 +121,16 @@ def _draw(picture: Image.Image, panel: Panel, left: int, top: int) -> None:
         label = f"{100 * value:.3g} %" if panel.share else f"{value:.3g}"
         pen.text((x0 - 6, y), label, FAINT, small, anchor="rm")
     whole = all(isinstance(x, int) for line in panel.lines for x in line.x)
-    for tick in _ticks(first, last, whole):
+    for tick, label in panel.ticks or [(tick, f"{tick:g}") for tick in _ticks(first, last, whole)]:
         x = place(tick, 0)[0]
         pen.line((x, y1, x, y1 + 4), FAINT)
-        pen.text((x, y1 + 6), f"{tick:g}", FAINT, small, anchor="mt")
+        pen.text((x, y1 + 6), label, FAINT, small, anchor="mt")
     pen.text((x0, top + 4), panel.title, INK, font(LARGE))
     pen.text((x1, y1 + 20), panel.x_label, FAINT, small, anchor="rt")
     for i, line in enumerate(panel.lines):
         points = [place(*point) for point in zip(line.x, line.y, strict=True)]
-        pen.line(points, _colour(i), 2, joint="curve")
+        if line.joined:
+            pen.line(points, _colour(i), 2, joint="curve")
         for x, y in points if line.dots else ():
             pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), _colour(i))
 

@@ -55,6 +55,7 @@ ONLY = {  # what may be imported only by these
     "tensorboardX": r"tensorboard",
     "jinja2": r"reporting\.report",
     "matplotlib": r"reporting\.charts",
+    "optuna": r"sweeping\.tpe",
     "onnxruntime": r"interchange\.onnx_model",
     "mpi4py": r"launch|mpi",
 }
@@ -64,6 +65,7 @@ EXTRAS = {
     "jinja2",
     "matplotlib",
     "mpi4py",
+    "optuna",
 }  # others are imported by name, in cnncli.interchange.extras
 NEVER = {  # what must not be imported by these, so that they stay free of arrays, pixels or terminals
     "numpy": r"cli|errors|registry|constraints|fields|yamlio|overrides|origin|sections|calculation|blocks|wiring|spec"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from signal import Signals
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from cnncli.commands import _decoding, _options
+from cnncli.commands import _decoding, _duration, _options
 from cnncli.commands._console import note, percent, result, result_json, table, warn
 
 if TYPE_CHECKING:
@@ -25,23 +23,6 @@ if TYPE_CHECKING:
     from cnncli.session import Session
     from cnncli.spec import RunSpec
     from cnncli.transfer import Transfer
-
-_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_TIMED_OUT = 1  # in place of a signal: none of those that stop has this number
-
-
-class Duration(click.ParamType):
-    """A time such as ``3h55m``, in seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+d)?(\d+h)?(\d+m)?(\d+s)?", value)
-        if not value or not match:
-            self.fail(f"{value!r} is no time; write it like 3h55m, 90m, 45s or 1d12h", param, context)
-        return float(sum(int(part[:-1]) * _UNITS[part[-1]] for part in match.groups() if part))
 
 
 @click.command()
@@ -55,7 +36,7 @@ class Duration(click.ParamType):
 @_options.threads
 @_decoding.workers
 @_decoding.no_cache
-@click.option("--max-time", type=Duration(), metavar="TIME", help="Save and stop after this time, such as 3h55m.")
+@_duration.max_time
 @_options.as_json
 def command(
     config: str,
@@ -89,7 +70,6 @@ def command(
     from cnncli.progress import Progress, why_finished
     from cnncli.runs import RunFolder, newest_run
     from cnncli.session import Session
-    from cnncli.signals import StopRequest
     from cnncli.spec import load
     from cnncli.transfer import Start, as_begun
 
@@ -132,15 +112,7 @@ def command(
         else:
             experiment = experiment_of(spec, start())  # before there is a folder: bad data leave none
             run = held_by_the_first(lambda: RunFolder.claim(name, folder, warn))
-        stop = held.enter_context(StopRequest())
-
-        def why_stop() -> str | None:
-            timed_out = max_time is not None and time.monotonic() - began >= max_time
-            reason = group.most(stop.signal or (_TIMED_OUT if timed_out else 0))  # whoever of the group has one
-            if reason == _TIMED_OUT:
-                return "stopped by --max-time"
-            return f"stopped by {Signals(reason).name}" if reason else None
-
+        why_stop = held.enter_context(_duration.stopping(began, max_time, group))
         session = Session(experiment, run, stored, why_stop, warn)
         if experiment.transfer:
             run.log(_tell_transfer(experiment.transfer, experiment.preprocessing))

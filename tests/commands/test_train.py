@@ -17,7 +17,7 @@ from conftest import Cnn
 from cnncli import cli, session
 from cnncli.checkpoint import load, save
 from cnncli.commands import _progress
-from cnncli.commands.train import Duration
+from cnncli.commands._duration import Duration
 from cnncli.runs import RunFolder
 from cnncli.training import Trainer
 
