@@ -20,7 +20,7 @@ def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("script", [*NEED_TORCH, "kernels.py", "fma_peak.py"])
+@pytest.mark.parametrize("script", [*NEED_TORCH, "kernels.py", "fma_peak.py", "scaling.py"])
 def test_help(script: str) -> None:
     done = run(script, "--help")
     assert done.returncode == 0, done.stderr

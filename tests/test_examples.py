@@ -26,6 +26,11 @@ def called(folder: Path, script: str, code: int) -> tuple[int, list[str]]:
 def test_a_stopped_training_is_queued_again(tmp_path: Path) -> None:
     training = "srun cnn train x.yaml --run runs/cnn-7 --resume"
     assert called(tmp_path, "requeue.sh", 75) == (75, [training, "scontrol requeue 7"])
+    (tmp_path / "calls").unlink()
+    training = "srun --mpi=pmi2 cnn train x.yaml --run runs/cnn-7 --resume"
+    assert called(tmp_path, "mpi.sh", 75) == (75, [training, "scontrol requeue 7"])
+    (tmp_path / "calls").unlink()
+    assert called(tmp_path, "mpi.sh", 0) == (0, [training])
 
 
 @pytest.mark.parametrize("code", [0, 2, 65, 76, 130])
@@ -39,3 +44,8 @@ def test_single_and_array(tmp_path: Path) -> None:
     (tmp_path / "calls").unlink()
     line = "cnn train x.yaml train.seed=3 --run runs/cnn-3 --resume --max-time 3h50m --json"
     assert called(tmp_path, "array.sh", 0) == (0, [line])
+
+
+def test_sweep(tmp_path: Path) -> None:
+    line = "cnn sweep x.yaml --index 3 --max-time 3h50m"
+    assert called(tmp_path, "sweep.sh", 0) == (0, [line])
