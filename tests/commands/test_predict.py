@@ -177,7 +177,10 @@ def test_a_consumer_that_has_enough(trained: Path, digits: Path) -> None:
 @pytest.mark.parametrize("enough", [False, True])
 def test_the_command_ends_while_it_waits_for_the_list(trained: Path, digits: Path, enough: bool) -> None:
     """By an interrupt, or because nobody reads on; the list stays open."""
-    with start("predict", "--list", "-", stdin=subprocess.PIPE) as process:
+    heard = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"  # where tests run in the background
+    )
+    with start("predict", "--list", "-", script=heard, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write("digits/0/0.png\n")
