@@ -17,9 +17,11 @@ class Row(NamedTuple):
 ROWS: dict[str, Row] = {
     "1": Row("SIGKILL at every system call of saves", 1, 1),
     "2": Row("every system call of saves fails: ENOSPC, EIO, EDQUOT, EACCES", 1, 1),
+    "3": Row("saves that may write no further than some byte", 60, 1000),
     "4": Row("kill -9 at a random moment of a training that saves every step", 200, 5000),
     "5": Row("trainings killed ten times each and resumed, equal to uninterrupted ones", 5, 50),
     "7": Row("trainings with other threads, workers and hash seeds, equal to the byte", 1, 1),
+    "8": Row("trainings by 2, 3 and 4 processes, equal to the byte", 1, 1),
     "10": Row("losses of power: what was not synced is gone, half there or there", 1, 1),
     "11": Row("configs with random changes", 25_000, 500_000),
     "12": Row("checkpoints with random changes", 40_000, 200_000),
@@ -29,8 +31,12 @@ ROWS: dict[str, Row] = {
     "16": Row("tests of kernels under the address and undefined behaviour sanitizers", 1, 1),
     "17": Row("commands in less and less memory", 160, 200),
     "18": Row("a disk that is really full, and room again", 1, 10),
+    "19": Row("folders that cannot be written, or are not there", 1, 1),
     "20": Row("eight trainings started at once in one folder", 10, 200),
     "21": Row("SIGTERM, SIGUSR1 or SIGINT at a random moment, then resumed", 60, 2000),
+    "22": Row("NaN and infinities in images, weights, gradients and losses", 1, 1),
+    "23": Row("folders of a thousand images, half of them damaged in ten ways", 1, 5),
+    "24": Row("pipes that end, are full or closed, odd names, no HOME", 1, 1),
 }
 RELEASE = bool(os.environ.get("TORTURE_RELEASE"))
 
