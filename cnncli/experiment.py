@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 from collections.abc import Callable
@@ -97,6 +98,7 @@ class Experiment:
         if self.transfer:
             self.transfer.apply(self.network)
         self._from = self.transfer.record() if self.transfer else None
+        self._labels = hashlib.sha256(train.labels.astype("<i4").tobytes()).hexdigest()
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation, spec.train,
             augmenter(spec, train.images) if spec.data.augment else None,
@@ -129,6 +131,7 @@ class Experiment:
             "preprocessing": self.preprocessing.to_dict(),
             "progress": self.trainer.progress.to_dict(),
             "train_images": len(self.trainer.train),
+            "train_labels": self._labels,
             "kernels": self.network.kernels.variant,
         } | ({"from": self._from} if self._from else {})
 
@@ -157,6 +160,8 @@ class Experiment:
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
                 f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
             )
+        if meta.get("train_labels", self._labels) != self._labels:  # which older checkpoints do not tell
+            raise CheckpointError(f"{stored.path}: the training images have other labels or another order now")
         if self.division and not np.array_equal(stored.arrays.get(ASIDE, self.division[1]), self.division[1]):
             raise CheckpointError(f"{stored.path}: other images would be set aside for validation now")
         if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:

@@ -336,6 +336,15 @@ def test_resume_refuses_another_run(cnn: Cnn, trained: Path, changes: list[str],
     assert contents(str(trained)) == before
 
 
+def test_resume_refuses_other_labels(cnn: Cnn, trained: Path) -> None:
+    labels = Path("data/train-labels-idx1-ubyte")
+    content = labels.read_bytes()
+    labels.write_bytes(content[:8] + content[9:14] + content[8:9] + content[14:])  # as many of each
+    done = cnn("train", "tiny.yaml", "--resume", "train.epochs=9")
+    assert done.code == 65
+    assert "the training images have other labels or another order now" in done.err
+
+
 def test_resume_from_an_earlier_checkpoint_where_the_last_is_damaged(cnn: Cnn, trained: Path) -> None:
     before = contents(str(trained))
     Path(trained, "last.npz").write_bytes(before["last.npz"][:-100])
