@@ -74,7 +74,7 @@ def _index(data: list[Any], path: list[str | int], keys: list[str]) -> tuple[int
     for used in range(len(keys), 0, -1):
         if ".".join(keys[:used]) in names:
             return names.index(".".join(keys[:used])), used
-    if key.isdecimal() and int(key) < len(data):
+    if key.isdecimal() and len(key) < 10 and int(key) < len(data):
         return int(key), 1
     if names and not key.isdecimal():
         raise _LeadsNowhere(f"there is no layer {show(key)}; {suggest(key, names)}")

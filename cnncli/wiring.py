@@ -19,6 +19,7 @@ INPUT = "input"  # the network's input, as a name in `inputs`
 TRAINING_KEYS = ("frozen", "lr_factor", "decay_factor")
 ENTRY_KEYS = ("name", "inputs", "share", "repeat", "when", *TRAINING_KEYS)
 MAX_LAYERS = 10_000
+LONGEST_NAME = 200
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NAMES = re.compile(rf"{NAME.pattern}(\.{NAME.pattern})*")  # a layer of a block has the names of both
@@ -28,6 +29,7 @@ ENTRY_SCHEMA: dict[str, dict[str, Any]] = {  # of those that are none of trainin
         "description": "what the layer is called: letters, digits and _",
         "type": "string",
         "pattern": f"^{_NAMES.pattern}$",
+        "maxLength": LONGEST_NAME,
         "not": {"const": INPUT},
     },
     "inputs": {
@@ -195,6 +197,10 @@ def check_name(name: Any, path: Path, problems: list[Problem], *, dots: bool = F
     good = isinstance(name, str) and (_NAMES if dots else NAME).fullmatch(name) is not None
     if not good:
         problems.append(Problem(path, f"must be letters, digits and _, not a digit first; found {show(name)}"))
+    elif len(name) > LONGEST_NAME:
+        # without the place, which the name would be shown in
+        message = f"a name must have at most {LONGEST_NAME} letters, found one of {len(name):,}: {name[:20]}..."
+        problems.append(Problem(path[:1], message))
     return good
 
 

@@ -19,19 +19,25 @@ from cnncli.errors import CnnError, DataError, IOFailure, MissingError
 # deflate cannot shrink its input further than this, so a header that promises more than the file could hold is a lie
 DEFLATE_LIMIT = 1032
 LISTED = 20
+LONGEST = 1000  # letters of a name that are shown
 
 
 def shown(text: object) -> str:
-    """`text` fit for one line of a terminal: control characters and undecodable bytes become question marks."""
+    """`text` fit for one line of a terminal: control characters and undecodable bytes become question marks.
+
+    The middle of what is much longer than any path is left out.
+    """
     text = str(text)
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
-def natural_key(name: str) -> tuple[list[str | int], str]:
+def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """Sort key that counts as people do: ``2`` before ``10``, ``a9`` before ``a10``."""
-    # the pattern's group makes odd items numbers, so that like is always compared with like
-    parts = re.split("([0-9]+)", name)
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+    # the pattern's group makes odd items numbers, which are compared by their length, then digit by digit
+    parts = [part.lstrip("0") if i % 2 else part for i, part in enumerate(re.split("([0-9]+)", name))]
+    return [(len(part) if i % 2 else 0, part) for i, part in enumerate(parts)], name
 
 
 def listing(problems: Sequence[str], what: str) -> str:

@@ -185,14 +185,20 @@ def _row(path: Path, line: int, fields: list[str], columns: dict[str, int], prob
     return Row(line, file, values["label"], part, tuple(fields))
 
 
+def _number(label: str) -> int:
+    """The number that digits mean, as far as it may be a class at all."""
+    digits = label.lstrip("0") or "0"
+    return int(digits) if len(digits) < 10 else MAX_CLASSES
+
+
 def _classes(path: Path, rows: list[Row]) -> tuple[tuple[str, ...], np.ndarray]:
     names = {row.label for row in rows}
     if all(name.isdecimal() for name in names):
-        labels = np.array([int(row.label) for row in rows])
+        labels = np.array([_number(row.label) for row in rows])
         largest = int(labels.argmax())
         if labels[largest] >= MAX_CLASSES:
             raise DataError(
-                f"{shown(path)}:{rows[largest].line}: label {rows[largest].label} is too large, "
+                f"{shown(path)}:{rows[largest].line}: label {shown(rows[largest].label)} is too large, "
                 f"at most {MAX_CLASSES - 1}"
             )
         return tuple(map(str, range(int(labels[largest]) + 1))), labels.astype(np.int32)
