@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,10 +133,12 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     """
     means, deviations = [], []
     if images.dtype.kind == "u":
-        for counts in _counts(images):  # exact, whatever the order: sums of whole numbers
-            levels = np.arange(len(counts)) / (len(counts) - 1)
-            means.append(float(counts @ levels / counts.sum()))
-            deviations.append(float(counts @ (levels - means[-1]) ** 2 / counts.sum()) ** 0.5)
+        for counts in _counts(images).tolist():  # whole numbers: exact, whatever the order and the machine
+            number, white = sum(counts), len(counts) - 1
+            total = sum(count * level for level, count in enumerate(counts))
+            squares = sum(count * level**2 for level, count in enumerate(counts))
+            means.append(total / (number * white))
+            deviations.append(math.sqrt((number * squares - total**2) / (number * white) ** 2))
     else:
         for values in np.moveaxis(images, 3, 0):
             means.append(float(values.mean(dtype=np.float64)))

@@ -20,8 +20,10 @@ ROWS: dict[str, Row] = {
     "3": Row("saves that may write no further than some byte", 60, 1000),
     "4": Row("kill -9 at a random moment of a training that saves every step", 200, 5000),
     "5": Row("trainings killed ten times each and resumed, equal to uninterrupted ones", 5, 50),
+    "6": Row("runs stopped after one step and again after another, equal to the byte", 10, 200),
     "7": Row("trainings with other threads, workers and hash seeds, equal to the byte", 1, 1),
     "8": Row("trainings by 2, 3 and 4 processes, equal to the byte", 1, 1),
+    "9": Row("weights of short trainings, as they are written down for each set of kernels", 1, 1),
     "10": Row("losses of power: what was not synced is gone, half there or there", 1, 1),
     "11": Row("configs with random changes", 25_000, 500_000),
     "12": Row("checkpoints with random changes", 40_000, 200_000),
@@ -37,6 +39,7 @@ ROWS: dict[str, Row] = {
     "22": Row("NaN and infinities in images, weights, gradients and losses", 1, 1),
     "23": Row("folders of a thousand images, half of them damaged in ten ways", 1, 5),
     "24": Row("pipes that end, are full or closed, odd names, no HOME", 1, 1),
+    "25": Row("checkpoints of older versions", 1, 1),
 }
 RELEASE = bool(os.environ.get("TORTURE_RELEASE"))
 
