@@ -100,6 +100,7 @@ def power_losses(folder: Path, before: str = "") -> Iterator[tuple[int, int]]:
         if not match:
             continue
         spoken = bytes.fromhex("".join(re.findall(r"\\x(..)", line))).decode("latin1") if match[2][:2] == "1," else ""
+        spoken = spoken.rstrip("\n")  # which is written with the word or after it
         begun |= spoken == "opened"
         if spoken.startswith("saved"):
             told = int(spoken.split()[1])
@@ -123,9 +124,11 @@ def found(run: Path) -> int:
 
 
 def test_power_loss(tmp_path: Path, tried: Note) -> None:
-    for told, there in power_losses(tmp_path):
-        assert there >= told
-        tried("10", 1)
+    losses = list(power_losses(tmp_path))
+    assert all(there >= told for told, there in losses)
+    assert len(losses) > 300
+    assert {told for told, _ in losses} == {-1, 0, 1, 2}  # nothing happens after the last
+    tried("10", len(losses))
 
 
 @pytest.mark.parametrize("broken", [IN_PLACE, UNSYNCED_FILE, UNSYNCED_FOLDER])
