@@ -5,17 +5,27 @@ Other programs that are broken on purpose stand beside what must see them: test_
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import test_constancy
+import test_memory
+import test_saving
+import test_surroundings
 from conftest import start
+from test_parsers import FUZZ
 from test_saving import finished
 from test_surroundings import MPIEXEC
 
 from cnncli.checkpoint import load
+from cnncli.errors import CheckpointError
 
 DEPENDS_ON_THREADS = """
 from cnncli.network import Network
@@ -54,3 +64,91 @@ def test_sums_in_the_order_of_processes_are_seen(broken: str, seen: bool, folder
         subprocess.run([*command, *options], check=True, timeout=100)
     one, other = (load(Path(run, "last.npz")).arrays for run in ("1", "4"))
     assert any(not np.array_equal(array, other[name]) for name, array in one.items()) == seen
+
+
+IN_PLACE = """
+import cnncli.checkpoint
+def write_in_place(path, chunks, previous=None):
+    with open(path, "wb", buffering=0) as file:
+        for chunk in chunks:
+            file.write(chunk)
+cnncli.checkpoint.replace_file = write_in_place
+"""
+FORGETFUL = """
+from cnncli.experiment import Experiment
+restore = Experiment.restore
+def forgetting(self, stored):
+    told = restore(self, stored)
+    self.trainer._sampler._seed += 1
+    return told
+Experiment.restore = forgetting
+"""
+SPENDTHRIFT = "cli._as_known = lambda error: None\n"
+UNLOCKED = "import fcntl\nfcntl.flock = lambda *_: None\n"
+BLIND = """
+from cnncli import _fast
+import math, cnncli.training
+kernels = _fast.kernels
+def blind(*args):
+    found = kernels(*args)
+    update = found.update
+    class Blind:
+        finite = staticmethod(lambda array: True)
+        def __getattr__(self, name):
+            return getattr(update, name)
+    found.update = Blind()
+    return found
+_fast.kernels = blind
+"""
+CHANGING = """
+import os
+from cnncli.datasets.base import Dataset
+load = Dataset.load
+def touching(self, *args):
+    os.utime(self.names[0])
+    return load(self, *args)
+Dataset.load = touching
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "broken"),
+    [
+        (partial(test_surroundings.test_files_that_may_not_grow), IN_PLACE),
+        (partial(test_saving.test_chains_of_kills), FORGETFUL),
+        (partial(test_constancy.test_resumes_of_resumes), FORGETFUL),
+        (partial(test_constancy.test_bits_of_each_set_of_kernels, "direct", "baseline"), DEPENDS_ON_THREADS),
+        (partial(test_memory.test_less_and_less_memory, "train"), SPENDTHRIFT),
+        (partial(test_saving.test_a_full_disk), IN_PLACE),
+        (partial(test_saving.test_eight_at_once), UNLOCKED),
+        (partial(test_saving.test_signals_at_random, test_saving.signal.SIGTERM), FORGETFUL),
+        (partial(test_surroundings.test_numbers_that_end, "gradient", "float('nan')"), BLIND),
+        (partial(test_surroundings.test_a_thousand_images_of_which_half_are_damaged), CHANGING),
+    ],
+    ids=lambda value: value.func.__name__ if isinstance(value, partial) else "",
+)
+def test_a_broken_program_fails_its_row(
+    row: Callable[..., None], broken: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row's own test, with a program that breaks what it is about: the first thing it promises does not hold."""
+
+    def start_broken(*args: str, before: str = "", **options: Any) -> subprocess.Popen[str]:
+        return start(*args, before=broken + before, **options)
+
+    for module in (test_constancy, test_memory, test_saving, test_surroundings):
+        monkeypatch.setattr(module, "start", start_broken)
+    with pytest.raises((AssertionError, CheckpointError)):
+        row(folder=folder, tried=lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    "reader", ["{}['a']", "__import__('time').sleep(9)", "bytes(2**30)", "__import__('os').abort()"]
+)
+@pytest.mark.parametrize("row", ["11", "12", "13", "14"])
+def test_bad_readers_are_seen(row: str, reader: str, tmp_path: Path) -> None:
+    """One that raises what it likes, that hangs, that takes all memory, that crashes."""
+    lines = f"import sys\nimport fuzz\nfuzz.KINDS[{row!r}] = lambda *_: lambda: {reader}\nfuzz.main()"
+    command = [sys.executable, "-c", lines, row, "0", "1"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(FUZZ.parent), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60)
+    assert done.returncode != 0
