@@ -40,7 +40,7 @@ WIRES = {  # start in seconds, bytes per second: what MPI reaches on them
     "10 Gbit/s Ethernet": (20e-6, 1.1e9),
     "100 Gbit/s InfiniBand": (2e-6, 11e9),
 }
-EXCHANGES = ("add", "gather", "broadcast", "all", "share", "start_adding", "finish")
+EXCHANGES = ("add", "gather", "broadcast", "all", "total", "share", "start_adding", "finish")
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,10 @@ class MpiGroup(ProcessGroup):
     def all(self, value: Any) -> list[Any]:
         return list(self._comm.allgather(value))
 
+    def total(self, value: int) -> int:
+        found: int = self._comm.allreduce(value)
+        return found
+
     def most(self, value: int) -> int:
         found: int = self._comm.allreduce(value, MPI.MAX)
         return found

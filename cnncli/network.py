@@ -140,6 +140,7 @@ class Network:
         if INPUT in splits:
             self.backward_steps.append((INPUT, splits[INPUT], b))
         self._final = self.segments.final_from([name for name, *_ in self.backward_steps])
+        self._adding = self.shard.adding(self._sums, self.segments.size)
         self._sharing: list[tuple[Sharing, Buffers]] = []
         for node in graph.nodes:
             if node.share is not None and needed[node.name] and training:
@@ -187,6 +188,7 @@ class Network:
         b.dx = gradients[output].inside if output in gradients else None
         b.target, b.shares = self.target, None
         self._losses = np.zeros((self.shard.blocks, self.lanes))  # of the whole batch
+        self._all_losses = self._losses.reshape(-1)
         b.losses = self._losses[self.shard.own].reshape(-1)
         b.kernels, b.shard = self.kernels, self.shard
         return b
@@ -244,14 +246,13 @@ class Network:
 
         The gradients are those of the whole batch, of which `dx` has the part that is here.
         """
-        adding = self.shard.adding(self._sums, self.segments.size)
         if self.n:
             self.graph.loss.backward(self.loss)
             for (_, step, b), final in zip(self.backward_steps, self._final, strict=True):
                 step.backward(b)
-                adding.final(final)
-        adding.finish()
-        if self.shard.idle:  # those without images know nothing of the batch's statistics
+                self._adding.final(final)
+        self._adding.finish()
+        if self.shard.divided and self.shard.idle:  # those without images know nothing of the batch's statistics
             for array in self.state.values():
                 self.shard.group.broadcast(array)
         for sharing, b in self._sharing:
@@ -260,13 +261,13 @@ class Network:
     def mean_loss(self) -> float:
         """The mean over all images of the batch in the last forward pass."""
         self.shard.gather(self._losses)
-        mean: float = self.kernels.score.mean_loss(self._losses.reshape(-1), self.lanes, self.shard.images)
+        mean: float = self.kernels.score.mean_loss(self._all_losses, self.lanes, self.shard.images)
         return mean
 
     def hits(self) -> int:
         """How many images of the batch have their highest score at their target."""
         right: int = self.kernels.score.hits(self.loss.y, self.target, self.n)
-        return sum(self.shard.group.all(right))
+        return self.shard.group.total(right)
 
     def scores(self) -> np.ndarray:
         """Scores of the valid images, (n, classes); a copy."""

@@ -59,6 +59,8 @@ class Shard:
 
     Attributes
     ----------
+    divided : bool
+        Whether there are other processes; else there is nothing to exchange, and no time to lose on it.
     images : int
         Of the whole current batch; an epoch's last may have fewer.
     first : int
@@ -76,6 +78,7 @@ class Shard:
 
     def __init__(self, batch_size: int, lanes: int, group: ProcessGroup = ALONE, exact: bool = True) -> None:
         self.batch_size, self.lanes, self.group, self.exact = batch_size, lanes, group, exact
+        self.divided = group.size > 1
         self.blocks = -(-batch_size // lanes)
         if group.size > self.blocks:
             raise SpecError(
@@ -93,11 +96,6 @@ class Shard:
         ends = [*self._starts[1:], self.blocks]
         start, stop = (min(block * self.lanes, images) for block in (self.first, ends[self.group.rank]))
         return slice(start, stop)
-
-    @property
-    def divided(self) -> bool:
-        """Whether there are other processes."""
-        return self.group.size > 1
 
     @property
     def empty(self) -> bool:
@@ -121,14 +119,16 @@ class Shard:
 
     def gather(self, array: np.ndarray, *, working: bool = False) -> None:
         """Complete an array with a row for every block; if `working`, only those that have images take part."""
+        if not self.divided:
+            return
         counts = self._counts()
         active = sum(count > 0 for count in counts) if working else self.group.size
         self.group.first(active).gather(array, counts[:active])
 
     def adding(self, vector: np.ndarray, size: int) -> Adding:
-        """To replace sums over this process's images by those over the whole batch, as they become final.
+        """What replaces sums over this process's images by those over the whole batch, in every backward pass.
 
-        Those at `size` and behind it are the last to do so.
+        Those at `size` and behind it are the last to become final.
         """
         return (Adding if self.exact else EarlyAdding)(self, vector, size)
 
@@ -142,14 +142,15 @@ class Adding:
     """All sums are added at the end, in the one order."""
 
     def __init__(self, shard: Shard, vector: np.ndarray, size: int) -> None:
-        self.shard, self.vector, self.rest = shard, vector, size
+        self.shard, self.vector, self.size = shard, vector, size
 
     def final(self, start: int) -> None:
         """Those from `start` on will not change any more."""
 
     def finish(self) -> None:
         """None of them will; wait until all are added."""
-        self.shard.group.add(self.vector, self.shard.order())
+        if self.shard.divided:
+            self.shard.group.add(self.vector, self.shard.order())
 
 
 class EarlyAdding(Adding):
@@ -157,19 +158,20 @@ class EarlyAdding(Adding):
 
     def __init__(self, shard: Shard, vector: np.ndarray, size: int) -> None:
         super().__init__(shard, vector, size)
-        self._tail = vector[size:]
+        self._rest = size
         self._begun: list[Any] = []
 
     def final(self, start: int) -> None:
-        if self.rest - start >= WORTH_A_MESSAGE:
-            self._begin(self.vector[start : self.rest])
-            self.rest = start
+        if self._rest - start >= WORTH_A_MESSAGE:
+            self._begin(self.vector[start : self._rest])
+            self._rest = start
 
     def finish(self) -> None:
-        for part in (self._tail, self.vector[: self.rest]):
+        for part in (self.vector[self.size :], self.vector[: self._rest]):
             if part.size:
                 self._begin(part)
         self.shard.group.finish(self._begun)
+        self._rest, self._begun = self.size, []
 
     def _begin(self, part: np.ndarray) -> None:
         if self.shard.empty:

@@ -18,8 +18,7 @@ from cnncli.registry import suggest
 INPUT = "input"  # the network's input, as a name in `inputs`
 TRAINING_KEYS = ("frozen", "lr_factor", "decay_factor")
 ENTRY_KEYS = ("name", "inputs", "share", "repeat", "when", *TRAINING_KEYS)
-MAX_LAYERS = 10_000
-LONGEST_NAME = 200
+MAX_LAYERS, LONGEST_NAME = 10_000, 200
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NAMES = re.compile(rf"{NAME.pattern}(\.{NAME.pattern})*")  # a layer of a block has the names of both
@@ -110,8 +109,7 @@ def layer_names(model: Sequence[Any], blocks: Collection[str] = ()) -> list[str]
 def layer_path(model: Sequence[Any], index: int) -> Path:
     """Where the type of a layer stands, and its options beneath."""
     kind = layer_type(model[index])
-    in_mapping = kind is not None and isinstance(model[index], dict)
-    return ("model", index, kind) if in_mapping and kind else ("model", index)
+    return ("model", index, kind) if kind and isinstance(model[index], dict) else ("model", index)
 
 
 def read_model(
@@ -194,14 +192,13 @@ def _layer(entry: Any, path: Path, problems: list[Problem], blocks: Collection[s
 
 def check_name(name: Any, path: Path, problems: list[Problem], *, dots: bool = False) -> bool:
     """Whether something may be a name; a layer's may have dots between the names of blocks, where that is said."""
-    good = isinstance(name, str) and (_NAMES if dots else NAME).fullmatch(name) is not None
-    if not good:
+    if not isinstance(name, str) or not (_NAMES if dots else NAME).fullmatch(name):
         problems.append(Problem(path, f"must be letters, digits and _, not a digit first; found {show(name)}"))
-    elif len(name) > LONGEST_NAME:
-        # without the place, which the name would be shown in
-        message = f"a name must have at most {LONGEST_NAME} letters, found one of {len(name):,}: {name[:20]}..."
-        problems.append(Problem(path[:1], message))
-    return good
+    elif len(name) > LONGEST_NAME:  # without the place, which the name would be shown in
+        problems.append(Problem(path[:1], f"a name has at most {LONGEST_NAME} letters, found one of {len(name):,}"))
+    else:
+        return True
+    return False
 
 
 def _check_names(model: list[Any], names: list[str], problems: list[Problem]) -> None:
@@ -255,8 +252,7 @@ def _inputs(entry: Any, index: int, previous: str, problems: list[Problem]) -> t
     if not isinstance(inputs, list) or not inputs or not all(isinstance(name, str) for name in inputs):
         problems.append(Problem(path, f"must be the name of a layer or a list of names, found {show(given)}"))
         return ()
-    kind = layer_type(entry)
-    if kind in registry.names("layers"):
+    if (kind := layer_type(entry)) in registry.names("layers"):
         several = registry.get("layers", kind).several_inputs  # type: ignore[attr-defined]
         if several and len(inputs) == 1:
             problems.append(

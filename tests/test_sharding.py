@@ -102,5 +102,5 @@ def test_early_sums_cover_everything_once() -> None:
     assert sorted(group.begun) == [(0, 100_000), (100_000, 200_000), (200_000, 280_000), (280_000, 300_000)]
     assert vector.all()
     shard.images, group.begun = 0, []
-    shard.adding(vector, 280_000).finish()
+    adding.finish()
     assert not vector.any()  # what has no images adds nothing

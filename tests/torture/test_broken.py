@@ -21,6 +21,7 @@ import test_saving
 import test_surroundings
 from conftest import start
 from test_parsers import FUZZ
+from test_power import IN_PLACE
 from test_saving import finished
 from test_surroundings import MPIEXEC
 
@@ -66,14 +67,6 @@ def test_sums_in_the_order_of_processes_are_seen(broken: str, seen: bool, folder
     assert any(not np.array_equal(array, other[name]) for name, array in one.items()) == seen
 
 
-IN_PLACE = """
-import cnncli.checkpoint
-def write_in_place(path, chunks, previous=None):
-    with open(path, "wb", buffering=0) as file:
-        for chunk in chunks:
-            file.write(chunk)
-cnncli.checkpoint.replace_file = write_in_place
-"""
 FORGETFUL = """
 from cnncli.experiment import Experiment
 restore = Experiment.restore
