@@ -82,8 +82,8 @@ class Shard:
         self.blocks = -(-batch_size // lanes)
         if group.size > self.blocks:
             raise SpecError(
-                f"train.batch_size: {batch_size} images make {self.blocks} blocks of {lanes}, too few for {group.size} "
-                f"processes, each of which takes one at least; {32 * group.size} images would do"
+                f"train.batch_size: {batch_size} images make {self.blocks} block{'s' * (self.blocks > 1)} of {lanes}, "
+                f"too few for {group.size} processes, each of which takes one at least; {32 * group.size} would do"
             )
         self._starts = branches(self.blocks, group.size)
         self.first = self._starts[group.rank]

@@ -66,9 +66,7 @@ def test_every_image_is_somewhere(images: int) -> None:
 
 
 def test_too_few_blocks() -> None:
-    text = (
-        "128 images make 4 blocks of 32, too few for 5 processes, each of which takes one at least; 160 images would do"
-    )
+    text = "128 images make 4 blocks of 32, too few for 5 processes, each of which takes one at least; 160 would do"
     with pytest.raises(SpecError, match=text):
         Shard(128, 32, Of(0, 5))
 
