@@ -160,10 +160,10 @@ class Experiment:
                 f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
                 f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
             )
-        if meta.get("train_labels", self._labels) != self._labels:  # which older checkpoints do not tell
-            raise CheckpointError(f"{stored.path}: the training images have other labels or another order now")
         if self.division and not np.array_equal(stored.arrays.get(ASIDE, self.division[1]), self.division[1]):
             raise CheckpointError(f"{stored.path}: other images would be set aside for validation now")
+        if meta.get("train_labels", self._labels) != self._labels:  # which older checkpoints do not tell
+            raise CheckpointError(f"{stored.path}: the training images have other labels or another order now")
         if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:
             raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
         self.trainer.load(stored.arrays)
