@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the meta data and the names of arrays; later versions read all earlier ones
 BATCH = 64
+MANY, ROOM = 512, 2**25  # images at once where there are many, as far as their largest map fits so many bytes
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,15 @@ class Model:
         return self._arrays.get(name)
 
     @cached_property
+    def at_once(self) -> int:
+        """Images that are computed at once where there are many: of small ones more, so that threads wake less often.
+
+        The batch size changes no bit of a score.
+        """
+        largest = max(int(np.prod(shape)) for shape in self.graph.shapes.values())
+        return min(max(ROOM // (4 * largest) // 32 * 32, BATCH), MANY)
+
+    @cached_property
     def probabilities(self) -> bool:
         """Whether scores are probabilities."""
         return self.spec.loss.probabilities
@@ -121,8 +131,8 @@ class Model:
         -------
         ndarray, shape (N, classes)
         """
-        few = len(images) <= 8 and not views
-        return self._answers(self.network(8 if few else BATCH), images, None, views)[0]
+        size = 8 if len(images) <= 8 and not views else BATCH if len(images) <= BATCH else self.at_once
+        return self._answers(self.network(size), images, None, views)[0]
 
     def evaluate(
         self,

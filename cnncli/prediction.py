@@ -10,7 +10,7 @@ import numpy as np
 
 from cnncli.errors import CnnError
 from cnncli.evaluation import divide
-from cnncli.model import BATCH, Model, stack
+from cnncli.model import Model, stack
 from cnncli.process_group import ProcessGroup
 
 FEW = 8  # images that are done before a thread has begun
@@ -83,9 +83,9 @@ def predictions(
     waiting: list[tuple[str, np.ndarray | CnnError]] = []
     for group in made:
         waiting += zip(group.paths, group.images, strict=True)
-        while len(waiting) >= BATCH or (group.urgent and waiting):
-            yield _rows(model, waiting[:BATCH], views)
-            del waiting[:BATCH]
+        while len(waiting) >= model.at_once or (group.urgent and waiting):
+            yield _rows(model, waiting[: model.at_once], views)
+            del waiting[: model.at_once]
     if waiting:
         yield _rows(model, waiting, views)
 
@@ -105,17 +105,19 @@ def _groups(paths: Iterator[str | None]) -> Iterator[Group]:
 
 def _rows(model: Model, decoded: Sequence[tuple[str, np.ndarray | CnnError]], views: Sequence[str]) -> list[Row]:
     images = [image for _, image in decoded if not isinstance(image, CnnError)]
-    scores = iter(model.scores(stack(images), views) if images else ())
+    scores = model.scores(stack(images), views) if images else np.empty((0, 0))
+    finite = np.all(np.isfinite(scores), axis=1)
+    answers = zip(scores, finite, strict=True)
     return [
-        Row(path, error=str(image)) if isinstance(image, CnnError) else _row(path, next(scores))
+        Row(path, error=str(image)) if isinstance(image, CnnError) else _row(path, *next(answers))
         for path, image in decoded
     ]
 
 
-def _row(path: str, scores: np.ndarray) -> Row:
-    if not np.isfinite(scores).all():
-        return Row(path, error="the network's outputs for this image are not finite numbers")
-    return Row(path, scores)
+def _row(path: str, scores: np.ndarray, finite: bool) -> Row:
+    if finite:
+        return Row(path, scores)
+    return Row(path, error="the network's outputs for this image are not finite numbers")
 
 
 def divided(

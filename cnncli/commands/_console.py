@@ -44,7 +44,7 @@ def json_number(value: float) -> float | None:
 
 def csv_row(cells: Iterable[object]) -> str:
     """A line of CSV as RFC 4180 has it, without its end; numbers as with `json_number`."""
-    texts = [cell if isinstance(cell, str) else str(cell) for cell in cells]
+    texts = list(map(str, cells))
     plain = ",".join(texts)
     if len(texts) > 1 and plain.count(",") < len(texts) and not _TO_QUOTE.search(plain):
         return plain

@@ -172,5 +172,7 @@ def _without_path(row: Row) -> str:
 
 def _best(scores: np.ndarray, count: int) -> list[int]:
     """The classes with the highest scores, of equal ones the first."""
+    if count == 1:
+        return [int(scores.argmax())]
     best: list[int] = (-scores).argsort(kind="stable")[:count].tolist()
     return best

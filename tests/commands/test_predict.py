@@ -15,10 +15,10 @@ import pytest
 from conftest import Cnn, start
 from PIL import Image
 
-from cnncli import prediction
 from cnncli.checkpoint import load, save
 from cnncli.commands._console import csv_row
 from cnncli.datasets import _reading
+from cnncli.model import Model
 
 
 def lines(text: str) -> list[str]:
@@ -147,7 +147,7 @@ def test_names_that_are_no_text(cnn: Cnn, trained: Path, digits: Path) -> None:
 
 def test_batches_are_seamless(cnn: Cnn, trained: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cnn("predict", "digits", "no.png", "digits", "--csv").out
-    monkeypatch.setattr(prediction, "BATCH", 4)
+    monkeypatch.setattr(Model, "at_once", 4)
     assert cnn("predict", "digits", "no.png", "digits", "--csv").out == whole
 
 
@@ -213,7 +213,7 @@ def test_workers_change_no_byte(
     (digits / "0/1.png").write_text("no image")
     whole = cnn("predict", "digits", "digits", "digits", "--csv").out
     monkeypatch.setattr(_reading, "WORTH", 0)
-    monkeypatch.setattr(prediction, "BATCH", 5)
+    monkeypatch.setattr(Model, "at_once", 5)
     assert cnn("predict", "digits", "digits", "digits", "--csv", "--workers", workers).out == whole
 
 
