@@ -94,13 +94,13 @@ class Loader:
         if self._augmenter is None:
             self._preprocessing.fill(self._network, self._images, shown[own])
             return
+        needed = self._needed(order, first)
         if self._asked == (epoch, first):
             self._wait()
         else:
             self.close()
-            places = self._needed(order, first)
-            self._augmenter.apply(self._changed, places, self._stage, self._scratch, self._network.threads)
-        begin = own.start - self._needed(order, first).start
+            self._augmenter.apply(self._changed, needed, self._stage, self._scratch, self._network.threads)
+        begin = own.start - needed.start
         here = self._places[begin : begin + own.stop - own.start]
         self._preprocessing.fill(self._network, self._stage, here, self._images.dtype)
         after = first + self._network.shard.batch_size
