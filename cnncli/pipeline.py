@@ -1,14 +1,63 @@
-"""Work done ahead by threads, handed over in order."""
+"""Work done ahead by threads or processes, handed over in order."""
 
 from __future__ import annotations
 
+import os
+import signal
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from threading import Thread
 from typing import TypeVar
+
+from cnncli.errors import IOFailure
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+
+
+def threads(workers: int) -> Executor:
+    """For work that leaves Python's lock alone, or is small beside what would have to be sent to a process."""
+    return ThreadPoolExecutor(workers, "ahead")
+
+
+def processes(workers: int) -> Executor:
+    """For work that holds Python's lock; threads, where no processes can be made.
+
+    They begin as copies of this process and must not compute with kernels: OpenMP's threads are not copied, and libgomp
+    waits for them.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import active_children, get_context
+
+    try:
+        pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=_follow)
+        with warnings.catch_warnings():
+            # Python warns of a copy while there are threads; those here hold no lock that decoding takes
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pool.submit(os.getpid).result()
+    except (OSError, NotImplementedError):  # a limit, or no shared memory for semaphores
+        for process in active_children():
+            process.kill()
+        return threads(workers)
+    return pool
+
+
+def _follow() -> None:
+    """Leave Ctrl-C, which all get, to the parent; end with it, however it ends, and when it says so."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(0)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Thread(target=wait, name="follow", daemon=True).start()
 
 
 def ahead(
@@ -16,12 +65,19 @@ def ahead(
     items: Iterable[Given],
     workers: int,
     urgent: Callable[[Given], bool] = lambda _: False,
+    crew: Callable[[int], Executor] = threads,
 ) -> Iterator[Made]:
-    """``map(make, items)`` by so many threads; only a few items are ahead of what has been asked for.
+    """``map(make, items)`` by so many workers; only a few items are ahead of what has been asked for.
 
-    After an item that is `urgent` no other is asked for before all are made.
+    After an item that is `urgent` no other is asked for before all are made. `crew` is `threads` or `processes`; to and
+    from processes everything is sent, `make` too.
+
+    Raises
+    ------
+    IOFailure
+        If a process was ended from outside.
     """
-    pool = ThreadPoolExecutor(workers, "ahead")
+    pool = crew(workers)
     try:
         waiting: deque[Future[Made]] = deque()
         for item in items:
@@ -30,5 +86,9 @@ def ahead(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenExecutor as error:
+        raise IOFailure(
+            "a process that helps has ended, perhaps for want of memory; --workers 0 does without"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from cnncli.errors import CnnError
 from cnncli.evaluation import divide
 from cnncli.model import Model, stack
+from cnncli.pipeline import ahead, processes
 from cnncli.process_group import ProcessGroup
 
-FEW = 8  # images that are done before a thread has begun
-AT_ONCE = 8  # images that are decoded in one go
+AT_ONCE, BYTES_AT_ONCE = 64, 2**19  # images that are decoded in one go, and their size then, at most
+ALONE = 0.02  # seconds of decoding before other processes are asked to help: as long as it takes them to start
 AT_ONCE_EACH = 1024  # images that a process of a group answers before it tells the others
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What is known about one image: its scores, or what is wrong with it."""
 
     path: str
@@ -27,13 +29,11 @@ class Row:
     error: str = ""
 
 
-@dataclass(frozen=True)
-class Group:
-    """Some paths; whether their rows are wanted before the next path is there; and the images, once decoded."""
+class Group(NamedTuple):
+    """Some paths, and whether their rows are wanted before the next path is there."""
 
     paths: list[str]
     urgent: bool
-    images: Sequence[np.ndarray | CnnError] = ()
 
 
 def predictions(
@@ -43,7 +43,7 @@ def predictions(
     workers: int,
     views: Sequence[str] = (),
 ) -> Iterator[list[Row]]:
-    """Rows of all images, some at a time; threads decode the next ones while the network computes, if it is worth it.
+    """Rows of all images, some at a time; processes decode the next ones while the network computes, if it is worth it.
 
     Parameters
     ----------
@@ -51,38 +51,18 @@ def predictions(
     paths : iterable of str or None
         None says that the next path may be long in coming: all before it is finished first.
     decode : callable
-        From a path to an image as the network wants it; raises CnnError.
+        From a path to an image as the network wants it; raises CnnError. It is sent to processes.
     workers : int
-        Threads that decode, where there are more than a few images and they are not small.
+        Processes that decode, where there are more than a few images.
     views : sequence of str
         Views of each image to average over; see `cnncli.views`.
     """
-
-    def decoded(group: Group) -> Group:
-        images: list[np.ndarray | CnnError] = []
-        for path in group.paths:
-            try:
-                images.append(decode(path))
-            except CnnError as error:
-                images.append(error)
-        return replace(group, images=images)
-
-    source = iter(paths)
-    first: list[str | None] = []
-    for path in source:
-        first.append(path)
-        if path is None or len(first) > FEW:
-            break
-    many = len(first) > FEW or None in first
-    groups = _groups(chain(first, source))
-    made: Iterator[Group] = map(decoded, groups)
-    if workers and many:
-        from cnncli.datasets._reading import Reading
-
-        made = Reading(workers).in_order(decoded, groups, lambda group: group.urgent)
+    height, width = model.preprocessing.size
+    each = max(min(BYTES_AT_ONCE // (model.preprocessing.channels * height * width), AT_ONCE), 1)
     waiting: list[tuple[str, np.ndarray | CnnError]] = []
-    for group in made:
-        waiting += zip(group.paths, group.images, strict=True)
+    for group, images, errors in _decoded(decode, _groups(paths, each), workers):
+        rest = iter(images)
+        waiting += ((path, errors.get(place) or next(rest)) for place, path in enumerate(group.paths))
         while len(waiting) >= model.at_once or (group.urgent and waiting):
             yield _rows(model, waiting[: model.at_once], views)
             del waiting[: model.at_once]
@@ -90,17 +70,52 @@ def predictions(
         yield _rows(model, waiting, views)
 
 
-def _groups(paths: Iterator[str | None]) -> Iterator[Group]:
-    """What a thread is given at a time."""
+def _groups(paths: Iterable[str | None], each: int) -> Iterator[Group]:
+    """What is decoded in one go."""
     some: list[str] = []
     for path in paths:
         if path is not None:
             some.append(path)
-        if path is None or len(some) == AT_ONCE:
+        if path is None or len(some) == each:
             yield Group(some, urgent=path is None)
             some = []
     if some:
         yield Group(some, urgent=False)
+
+
+class Decoded(NamedTuple):
+    """A group's images, one below the other, and what is wrong with those that are missing, by their place."""
+
+    group: Group
+    images: np.ndarray
+    errors: dict[int, CnnError]
+
+
+def _decoded(decode: Callable[[str], np.ndarray], groups: Iterator[Group], workers: int) -> Iterator[Decoded]:
+    """Each group's images; by this process, until it is clear that there is work enough for others."""
+    spent = 0.0
+    make = partial(_decode_group, decode)
+    for group in groups:
+        began = time.perf_counter()
+        made = make(group)
+        spent += time.perf_counter() - began
+        yield made
+        if workers and spent > ALONE:
+            yield from ahead(make, groups, workers, lambda group: group.urgent, processes)
+
+
+def _decode_group(decode: Callable[[str], np.ndarray], group: Group) -> Decoded:
+    from cnncli.datasets._images import own_warnings
+
+    images: list[np.ndarray] = []
+    errors: dict[int, CnnError] = {}
+    with own_warnings():
+        for place, path in enumerate(group.paths):
+            try:
+                images.append(decode(path))
+            except CnnError as error:
+                errors[place] = error
+    return Decoded(group, stack(images) if images else np.empty(0), errors)
 
 
 def _rows(model: Model, decoded: Sequence[tuple[str, np.ndarray | CnnError]], views: Sequence[str]) -> list[Row]:

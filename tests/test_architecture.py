@@ -49,7 +49,7 @@ ONLY = {  # what may be imported only by these
     "click": r"cli|commands\.\w+",
     "tqdm": r"commands\.\w+",
     "yaml": r"yamlio",
-    "multiprocessing": r"nobody",
+    "multiprocessing": r"pipeline",
     "pickle": r"nobody",
     "torch": r"nobody",
     "tensorboardX": r"tensorboard",

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 PATIENCE = 1.0  # seconds without a word
 LOG_EVERY = 60.0
 
-workers: Decorator = click.option(
-    "--workers",
-    type=click.IntRange(0, MAX_THREADS),
-    metavar="N",
-    help="Threads that decode image files; by default as many as compute. Changes no result.",
-)
+
+def workers(who: str = "Threads that decode image files") -> Decorator:
+    """The option that says how many decode."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(0, MAX_THREADS),
+        metavar="N",
+        help=f"{who}; by default as many as threads compute. Changes no result.",
+    )
+
+
 no_cache: Decorator = click.option(
     "--no-cache", is_flag=True, help="Decode all images anew, and keep none in the cache (CNN_CACHE, ~/.cache/cnncli)."
 )

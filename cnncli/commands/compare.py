@@ -25,7 +25,7 @@ SIGNIFICANT = 0.05
     "-o", "--output", metavar="OUT.png", callback=_pictures.named(".png"), help="Draw both learning curves."
 )
 @_options.threads
-@_decoding.workers
+@_decoding.workers()
 @_decoding.no_cache
 @_options.as_json
 def command(

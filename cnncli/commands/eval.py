@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 )
 @_options.batch_size(64, "Images computed at once; changes no result.")
 @_options.threads
-@_decoding.workers
+@_decoding.workers()
 @_decoding.no_cache
 @_options.as_json
 def command(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cnncli.model import Model
     from cnncli.prediction import Row
+    from cnncli.preprocessing import Preprocessing
 
 WIDEST = 60  # characters of the column of paths
 
@@ -40,7 +41,7 @@ WIDEST = 60  # characters of the column of paths
 )
 @_options.views
 @_options.threads
-@_decoding.workers
+@_decoding.workers("Processes that decode image files, where they are many")
 @_options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout, with the probabilities of all classes.")
 def command(
@@ -84,8 +85,10 @@ def command(
     elif not as_json:
         line = show.text
     done = failed = 0
-    decoders = model.threads if workers is None else workers
-    answer = partial(predictions, model, decode=partial(_decode, model), workers=decoders, views=views)
+    if workers is None:
+        # stdin is this process's; the processes of a group take no others to help
+        workers = 0 if STDIN in images or group.size > 1 else model.threads
+    answer = partial(predictions, model, decode=partial(_decode, model.preprocessing), workers=workers, views=views)
     for rows in divided(group, paths, answer) if group.size > 1 else answer(paths):
         show.fit(rows)
         result("\n".join(map(line, rows)))
@@ -96,16 +99,16 @@ def command(
         raise DataError(f"{failed:,} of {done:,} images failed; their rows say why")
 
 
-def _decode(model: Model, path: str) -> np.ndarray:
+def _decode(preprocessing: Preprocessing, path: str) -> np.ndarray:
     from cnncli.datasets._images import MAX_BYTES
     from cnncli.errors import DataError
 
     if path != STDIN:
-        return model.preprocessing.decode(path, name=path)
+        return preprocessing.decode(path, name=path)
     if not sys.stdin:
         raise DataError("-: standard input is closed")
     source = sys.stdin.buffer.read(MAX_BYTES + 1)
-    return model.preprocessing.decode(source, name=path)
+    return preprocessing.decode(source, name=path)
 
 
 class _Lines:
@@ -123,6 +126,9 @@ class _Lines:
     def __init__(self, model: Model, top_k: int, limit: float) -> None:
         self._model, self._top_k, self._limit = model, top_k, limit
         self._width = 0
+        longest = max(map(len, model.classes))
+        self._names = [name.ljust(longest) for name in model.classes]
+        self._number = percent if model.probabilities else "{:.4g}".format
 
     def fit(self, rows: Sequence[Row]) -> None:
         """Make the column of paths wide enough, within reason."""
@@ -135,10 +141,8 @@ class _Lines:
         path = shown(row.path).ljust(self._width)
         if row.scores is None:
             return f"{path}  error: {_without_path(row)}"
-        show = percent if self._model.probabilities else "{:.4g}".format
-        classes = self._model.classes
-        width = max(map(len, classes))
-        best = [f"{classes[k]:<{width}}  {show(row.scores[k]):>7}" for k in _best(row.scores, self._top_k)]
+        scores = row.scores.tolist()
+        best = [f"{self._names[k]}  {self._number(scores[k]):>7}" for k in _best(row.scores, self._top_k)]
         return "  ".join([path, *best, *(["rejected"] if self._rejects(row.scores) else [])])
 
     def json(self, row: Row) -> str:

@@ -24,7 +24,7 @@ VALIDATION = "the validation images"
 @_options.file_path("--data", metavar="PATH", help="Labelled images to judge it by, instead of the run's test part.")
 @_options.file_path("-o", "--output", metavar="FILE", help="Where the page goes; by default RUN/report.html.")
 @_options.threads
-@_decoding.workers
+@_decoding.workers()
 @_decoding.no_cache
 def command(
     run: Path | None, data: Path | None, output: Path | None, threads: int | None, workers: int | None, no_cache: bool

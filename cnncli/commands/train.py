@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", multiple=True, metavar="LAYER", help="With --from: draw this layer anew (name or pattern).")
 @click.option("--partial", is_flag=True, help="With --from: take over whatever fits.")
 @_options.threads
-@_decoding.workers
+@_decoding.workers()
 @_decoding.no_cache
 @_duration.max_time
 @_options.as_json

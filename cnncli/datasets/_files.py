@@ -19,6 +19,7 @@ from cnncli.errors import CnnError, DataError, IOFailure, MissingError
 # deflate cannot shrink its input further than this, so a header that promises more than the file could hold is a lie
 DEFLATE_LIMIT = 1032
 LISTED = 20
+_NUMBER = re.compile("[0-9]+")
 LONGEST = 1000  # letters of a name that are shown
 
 
@@ -33,11 +34,15 @@ def shown(text: object) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
-def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
+def natural_key(name: str) -> tuple[str, str]:
     """Sort key that counts as people do: ``2`` before ``10``, ``a9`` before ``a10``."""
-    # the pattern's group makes odd items numbers, which are compared by their length, then digit by digit
-    parts = [part.lstrip("0") if i % 2 else part for i, part in enumerate(re.split("([0-9]+)", name))]
-    return [(len(part) if i % 2 else 0, part) for i, part in enumerate(parts)], name
+    return _NUMBER.sub(_length_first, name), name
+
+
+def _length_first(number: re.Match[str]) -> str:
+    """A number as text that sorts by value, before all other text."""
+    digits = number[0].lstrip("0")
+    return f"\0{chr(len(digits))}{digits}"
 
 
 def listing(problems: Sequence[str], what: str) -> str:

@@ -68,13 +68,8 @@ class Reading:
             message = f"{name}: {len(bad):,} of {images:,} images cannot be read, data.max_bad allows {limit}:"
             raise DataError(f"{message}\n{listing(problems, 'unreadable images')}")
 
-    def in_order(
-        self, make: Callable[[Given], Made], items: Iterable[Given], urgent: Callable[[Given], bool] = lambda _: False
-    ) -> Iterator[Made]:
-        """``map(make, items)``, by the workers if making one takes long enough; an item stands for `AT_ONCE` images.
-
-        After an item that is `urgent` no other is asked for before all are made.
-        """
+    def in_order(self, make: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+        """``map(make, items)``, by the workers if making one takes long enough; an item stands for `AT_ONCE` images."""
         rest = iter(items)
         if self.workers:
             shortest = float("inf")
@@ -84,6 +79,6 @@ class Reading:
                 shortest = min(shortest, time.perf_counter() - began)
                 yield made
             if shortest >= WORTH:
-                yield from ahead(make, rest, self.workers, urgent)
+                yield from ahead(make, rest, self.workers)
                 return
         yield from map(make, rest)

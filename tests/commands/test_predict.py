@@ -17,7 +17,6 @@ from PIL import Image
 
 from cnncli.checkpoint import load, save
 from cnncli.commands._console import csv_row
-from cnncli.datasets import _reading
 from cnncli.model import Model
 
 
@@ -204,17 +203,6 @@ def test_lines_that_are_no_paths(cnn: Cnn, trained: Path, digits: Path) -> None:
     assert done.code == 65
     assert [bool(row[-1]) for row in rows] == [True, True, True, False]
     assert rows[0][-1] == "is a folder"
-
-
-@pytest.mark.parametrize("workers", ["0", "1", "3"])
-def test_workers_change_no_byte(
-    cnn: Cnn, trained: Path, digits: Path, workers: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (digits / "0/1.png").write_text("no image")
-    whole = cnn("predict", "digits", "digits", "digits", "--csv").out
-    monkeypatch.setattr(_reading, "WORTH", 0)
-    monkeypatch.setattr(Model, "at_once", 5)
-    assert cnn("predict", "digits", "digits", "digits", "--csv", "--workers", workers).out == whole
 
 
 def test_unsure_answers_are_rejected(cnn: Cnn, trained: Path, digits: Path) -> None:

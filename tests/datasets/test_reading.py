@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,20 +95,6 @@ def test_only_slow_images_are_worth_threads(seconds: float, threads: int, monkey
     assert len(set(names)) <= threads
     assert (len(set(names)) > 1) == (threads > 1)
     assert set(names[: _reading.PROBES]) == {threading.current_thread().name}
-
-
-@pytest.mark.usefixtures("worth_a_thread")
-def test_what_is_urgent_is_made_before_more_is_asked_for() -> None:
-    asked: list[int] = []
-
-    def items() -> Iterator[int]:
-        for item in range(20):
-            asked.append(item)
-            yield item
-
-    for item in Reading(2).in_order(lambda item: item, items(), lambda item: item % 5 == 0):
-        if item % 5 == 0:
-            assert asked[-1] == item
 
 
 def test_what_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Work done ahead: in order, bounded, and whatever goes wrong with it ends it."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+
+import pytest
+
+from cnncli.errors import DataError, IOFailure
+from cnncli.pipeline import ahead, processes, threads
+
+Crew = Callable[[int], Executor]
+
+
+def late(item: int) -> tuple[int, int]:
+    """The first of some take longer, so that later ones are done before."""
+    time.sleep(0.002 * (3 - item % 4))
+    return item, os.getpid()
+
+
+def refuse(item: int) -> int:
+    if item == 3:
+        raise DataError(f"{item}: no")
+    return item
+
+
+def die(item: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture(params=[threads, processes])
+def crew(request: pytest.FixtureRequest) -> Crew:
+    made: Crew = request.param
+    return made
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_in_order_and_only_a_few_ahead(crew: Crew, workers: int) -> None:
+    asked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(30):
+            asked.append(item)
+            yield item
+
+    for place, (item, _) in enumerate(ahead(late, items(), workers, crew=crew)):
+        assert item == place
+        assert len(asked) <= place + 2 * workers + 1
+
+
+def test_processes_are_others() -> None:
+    made = {pid for _, pid in ahead(late, range(20), 2, crew=processes)}
+    assert os.getpid() not in made
+    assert {pid for _, pid in ahead(late, range(20), 2, crew=threads)} == {os.getpid()}
+
+
+def test_what_is_urgent_is_made_before_more_is_asked_for(crew: Crew) -> None:
+    asked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(20):
+            asked.append(item)
+            yield item
+
+    for item, _ in ahead(late, items(), 2, lambda item: item % 5 == 0, crew):
+        if item % 5 == 0:
+            assert asked[-1] == item
+
+
+def test_errors_come_as_they_are(crew: Crew) -> None:
+    found: list[int] = []
+    with pytest.raises(DataError, match="3: no"):
+        found.extend(ahead(refuse, range(100), 2, crew=crew))
+    assert found == [0, 1, 2]
+
+
+def test_a_process_that_is_killed_is_told_of() -> None:
+    with pytest.raises(IOFailure, match="a process that helps has ended"):
+        list(ahead(die, range(3), 2, crew=processes))
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_threads_do_where_processes_cannot_be_made(made: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, made_so_far = os.fork, []
+
+    def limited() -> int:
+        if len(made_so_far) == made:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        made_so_far.append(1)
+        return fork()
+
+    monkeypatch.setattr(os, "fork", limited)
+    assert {pid for _, pid in ahead(late, range(3), 2, crew=processes)} == {os.getpid()}
+    for process in multiprocessing.active_children():
+        process.join(10)
+    assert not multiprocessing.active_children()
