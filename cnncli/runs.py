@@ -7,7 +7,6 @@ failing one is reported once and never stops the training; `restore_logs` rebuil
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -22,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from cnncli.checkpoint import Checkpoint, load, save
-from cnncli.errors import CheckpointError, IOFailure, MissingError, OutputError, RunInUse
+from cnncli.errors import CheckpointError, IOFailure, MissingError, OutputError
 from cnncli.files import replace_file, sync_folder, write_failure
+from cnncli.lock import Lock
 from cnncli.logs import Log, csv_line, json_line
 from cnncli.signals import finishing
 
@@ -52,7 +52,7 @@ class RunFolder:
 
     def __init__(self, path: Path, warn: Callable[[str], None] = _warn) -> None:
         self.path = path
-        self._lock = _lock(path / LOCK, warn)
+        self._lock = Lock(path / LOCK, warn)
         for name in filter(_STALE.fullmatch, _entries(path)):
             with suppress(OSError):
                 (path / name).unlink()
@@ -107,7 +107,7 @@ class RunFolder:
 
     def close(self) -> None:
         """Release the folder."""
-        os.close(self._lock)
+        self._lock.release()
 
     @finishing()
     def save_checkpoint(self, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], best: bool) -> None:
@@ -272,27 +272,3 @@ def _make_numbered(name: str) -> Path:
     except OSError as error:
         raise write_failure(error, RUNS / name) from error
     return path
-
-
-def _lock(path: Path, warn: Callable[[str], None]) -> int:
-    """Lock a file, whose contents tell others who holds it; the lock ends with the process, however that ends."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise write_failure(error, path) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 200).decode(errors="replace")
-        os.close(descriptor)
-        raise RunInUse(f"{path.parent}: in use by {holder or 'another process'}") from None
-    except OSError as error:  # some network file systems
-        warn(f"{path}: cannot be locked ({error.strerror}); nothing keeps other processes from using this run folder")
-    holder = f"process {os.getpid()} on {os.uname().nodename} since {time.strftime(_TIME)}"
-    try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, holder.encode())
-    except OSError as error:
-        os.close(descriptor)
-        raise write_failure(error, path) from error
-    return descriptor

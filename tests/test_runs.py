@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import signal
@@ -142,17 +141,6 @@ def test_folder_of_a_killed_process_is_free() -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     RunFolder.open(Path("runs/a")).close()
-
-
-def test_file_system_without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def flock(*_: Any) -> None:
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    warnings: list[str] = []
-    RunFolder.claim("a", warn=warnings.append).close()
-    assert len(warnings) == 1
-    assert "cannot be locked (Function not implemented)" in warnings[0]
 
 
 def test_stale_temporary_files_are_swept(folder: Path) -> None:
