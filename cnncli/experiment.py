@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from cnncli.datasets._files import shown
 from cnncli.datasets._reading import Reading
 from cnncli.errors import CheckpointError, DataError
 from cnncli.fields import show
+from cnncli.fingerprint import fingerprint
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
@@ -98,7 +98,10 @@ class Experiment:
         if self.transfer:
             self.transfer.apply(self.network)
         self._from = self.transfer.record() if self.transfer else None
-        self._labels = hashlib.sha256(train.labels.astype("<i4").tobytes()).hexdigest()
+        parts = {"train": train, "validation": validation}
+        self._fingerprints: dict[str, str] = group.share(
+            {} if group.rank else {name: fingerprint(part) for name, part in parts.items() if part is not None}
+        )
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation, spec.train,
             augmenter(spec, train.images) if spec.data.augment else None,
@@ -131,7 +134,7 @@ class Experiment:
             "preprocessing": self.preprocessing.to_dict(),
             "progress": self.trainer.progress.to_dict(),
             "train_images": len(self.trainer.train),
-            "train_labels": self._labels,
+            "fingerprints": self._fingerprints,
             "kernels": self.network.kernels.variant,
         } | ({"from": self._from} if self._from else {})
 
@@ -155,21 +158,27 @@ class Experiment:
         if fixed := [line for line in told if not line.startswith(CHANGEABLE)]:
             raise CheckpointError(f"{stored.path}: cannot be gone on with, as the config differs: {'; '.join(fixed)}")
         check_shapes(stored.path, stored.arrays, {name: a.shape for name, a in self.trainer.arrays().items()})
-        if meta["classes"] != list(self.classes) or meta["train_images"] != len(self.trainer.train):
-            raise CheckpointError(
-                f"{stored.path}: the data have changed since: {meta['train_images']} training images of "
-                f"{len(meta['classes'])} classes then, {len(self.trainer.train)} of {len(self.classes)} now"
-            )
-        if self.division and not np.array_equal(stored.arrays.get(ASIDE, self.division[1]), self.division[1]):
-            raise CheckpointError(f"{stored.path}: other images would be set aside for validation now")
-        if meta.get("train_labels", self._labels) != self._labels:  # which older checkpoints do not tell
-            raise CheckpointError(f"{stored.path}: the training images have other labels or another order now")
-        if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:
-            raise CheckpointError(f"{stored.path}: the images' size, channels, mean or deviation have changed since")
+        if different := self._different_data(stored):
+            advice = f"{stored.path} cannot be gone on with; --from {stored.path} begins a new run with its weights"
+            raise CheckpointError(f"the data have changed: {different}; {advice}")
         self.trainer.load(stored.arrays)
         self.trainer.progress = Progress(**meta["progress"])
         self._from = meta.get("from")
         return told
+
+    def _different_data(self, stored: Checkpoint) -> str:
+        """What is not as it was when a checkpoint was written, if anything; older ones tell less."""
+        meta, count, classes = stored.meta, len(self.trainer.train), list(self.classes)
+        if meta["classes"] != classes or meta["train_images"] != count:
+            then = f"{meta['train_images']} training images of {len(meta['classes'])} classes"
+            return f"{then} then, {count} of {len(classes)} now"
+        if self.division and not np.array_equal(stored.arrays.get(ASIDE, self.division[1]), self.division[1]):
+            return "other images would be set aside for validation now"
+        if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:
+            return "the images' size, channels, mean or deviation"
+        known = meta.get("fingerprints", {})
+        changed = [name for name, found in self._fingerprints.items() if known.get(name, found) != found]
+        return f"images for {' and '.join(changed)}, their labels or their order" if changed else ""
 
 
 def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:

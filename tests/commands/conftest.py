@@ -27,6 +27,11 @@ optimizer: {sgd: {lr: 0.05, momentum: 0.9}}
 train: {epochs: 4, batch_size: 16, report: false}
 """
 
+KEPT = ("last.npz", "best.npz", "results.csv", "metrics.jsonl", "config.yaml")  # of a run, without times
+JSON_KEYS = [
+    "run", "epochs", "best_epoch", "validation_accuracy", "test_accuracy", "checkpoint", "wall_s", "images_per_s",
+]  # fmt: skip
+
 
 class Done(NamedTuple):
     """What a command left behind."""
@@ -108,3 +113,8 @@ def start(*args: str, script: str = "", **options: object) -> subprocess.Popen[s
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     env = dict(os.environ)
     return subprocess.Popen([sys.executable, "-P", "-c", lines], env=env, **settings)  # type: ignore[call-overload]
+
+
+def contents(run: str) -> dict[str, bytes]:
+    """What a resumed run and one that was never stopped have in common."""
+    return {name: Path(run, name).read_bytes() for name in KEPT}

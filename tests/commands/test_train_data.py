@@ -132,7 +132,7 @@ def test_resuming_with_others_set_aside_is_refused(cnn: Cnn) -> None:
     assert cnn("train", "tiny.yaml", "data.fold={k: 3, index: 0}", *fold).code == 0
     done = cnn("train", "tiny.yaml", "data.fold={k: 3, index: 1}", *fold, "--resume", "train.epochs=2")
     assert done.code == 65
-    assert "a/last.npz: other images would be set aside for validation now" in done.err
+    assert "the data have changed: other images would be set aside for validation now; a/last.npz cannot be" in done.err
 
 
 def test_classes_that_weigh_more_are_found_more_often(cnn: Cnn) -> None:
