@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,21 @@ def start(*args: str, before: str = "", **options: Any) -> subprocess.Popen[str]
     code = f"import sys\nfrom cnncli import cli\n{before}\nsys.argv[1:] = {list(args)!r}\ncli.main()"
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-P", "-c", code], **pipes, **options)
+
+
+@pytest.fixture
+def readonly(folder: Path) -> Iterator[Path]:
+    """A folder on a file system that cannot be written, with the data and a run in it."""
+    training = start("train", "short.yaml", "train.epochs=1", "--run", "trained")
+    _, err = training.communicate(timeout=60)
+    assert training.returncode == 0, err
+    place = folder / "readonly"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root can mount a small disk")
+    for name in ("data.npz", "short.yaml", "trained"):
+        (shutil.copytree if name == "trained" else shutil.copy)(name, place / name)
+    subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import test_constancy
 import test_memory
+import test_parsers
 import test_saving
 import test_surroundings
 from conftest import start
@@ -27,6 +28,7 @@ from test_surroundings import MPIEXEC
 
 from cnncli.checkpoint import load
 from cnncli.errors import CheckpointError
+from cnncli.preprocessing import Preprocessing
 
 DEPENDS_ON_THREADS = """
 from cnncli.network import Network
@@ -132,6 +134,50 @@ def test_a_broken_program_fails_its_row(
         monkeypatch.setattr(module, "start", start_broken)
     with pytest.raises((AssertionError, CheckpointError)):
         row(folder=folder, tried=lambda *_: None)
+
+
+UNKNOWN = [sys.executable, "-c", f"import sys\nfrom cnncli import cli\n{SPENDTHRIFT}sys.exit(cli.main())"]
+
+
+def test_errors_that_nobody_knows_are_seen(folder: Path, readonly: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be written, and where what is printed cannot be."""
+    monkeypatch.setattr(test_surroundings, "RUN", UNKNOWN)
+    with pytest.raises(AssertionError):
+        test_surroundings.test_places_that_cannot_be_written(folder, readonly, lambda *_: None)
+    with pytest.raises(AssertionError):
+        test_surroundings.test_odd_pipes_and_names("CNN eval t --data data.npz >/dev/full", folder, lambda *_: None)
+
+
+def test_saves_in_place_are_seen_where_calls_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(test_saving, "saves", partial(test_saving.saves, before=IN_PLACE))
+    calls = [("write", place) for place in range(2, 12)]
+    with pytest.raises((AssertionError, CheckpointError)):
+        test_saving.test_every_call_fails_once("ENOSPC", calls, tmp_path, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("bomb", "limits"),
+    [
+        ("flow.yaml", "from cnncli import yamlio; yamlio.MAX_DEPTH = 10**9"),
+        ("blocks.yaml", "from cnncli import blocks; blocks.MAX_LAYERS = 10**15"),
+    ],
+)
+def test_limits_that_are_not_kept_are_seen(
+    bomb: str, limits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(test_parsers, "run", partial(test_parsers.run, before=limits))
+    with pytest.raises((AssertionError, subprocess.TimeoutExpired)):
+        test_parsers.test_bombs(bomb, tmp_path, lambda *_: None)
+
+
+def test_older_checkpoints_that_are_read_wrongly_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their pixels are no longer normalised."""
+    known = Preprocessing.from_dict
+    plain = {"mean": [0.0], "std": [1.0]}
+    monkeypatch.setattr(Preprocessing, "from_dict", lambda values: known(values | plain))
+    for path in sorted(test_constancy.HERE.glob("formats/*.npz")):
+        with pytest.raises(AssertionError):
+            test_constancy.test_checkpoints_of_older_versions(path, lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -213,14 +213,15 @@ def test_bombs(name: str, tmp_path: Path, tried: Note) -> None:
     tried("15", 1)
 
 
-def run(arguments: list[str], seconds: float) -> tuple[int, str, float]:
-    """Run ``cnn`` with 300 MB more than NumPy and its threads map."""
+def run(arguments: list[str], seconds: float, before: str = "") -> tuple[int, str, float]:
+    """Run ``cnn``, after lines of Python, with 300 MB more than NumPy and its threads map."""
     lines = [
         "import resource, sys, numpy",
         "from cnncli import cli",
         "from cnncli.datasets import _images",
         "mapped = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()",
         "resource.setrlimit(resource.RLIMIT_AS, (mapped + 300_000_000, -1))",
+        before,
         f"sys.argv[1:] = {arguments!r}",
         "cli.main()",
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,22 +70,6 @@ def test_ranks(name: str, folder: Path, tried: Note) -> None:
         for file in FILES:
             assert Path(str(ranks), file).read_bytes() == Path("1", file).read_bytes(), file
         tried("8", ranks > 1)
-
-
-@pytest.fixture
-def readonly(folder: Path) -> Iterator[Path]:
-    """A folder on a file system that cannot be written, with the data and a run in it."""
-    finished(start("train", "short.yaml", "train.epochs=1", "--run", "trained"))
-    place = folder / "readonly"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("only root can mount a small disk")
-    for name in ("data.npz", "short.yaml", "trained"):
-        (shutil.copytree if name == "trained" else shutil.copy)(name, place / name)
-    subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_places_that_cannot_be_written(folder: Path, readonly: Path, tried: Note) -> None:
@@ -252,7 +236,7 @@ def test_odd_pipes_and_names(line: str, folder: Path, tried: Note) -> None:
         image.save(name)
     Path("list.txt").write_text("two.png\n" * 3)
     image.save("two.png")
-    command = line.replace("LONG", str(deep / "long.png")).replace("CNN", f"{sys.executable} -m cnncli")
+    command = line.replace("LONG", str(deep / "long.png")).replace("CNN", shlex.join(RUN))
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, timeout=60)
     assert done.returncode == SHELL[line], done.stderr
     assert b"Traceback" not in done.stderr
