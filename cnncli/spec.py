@@ -182,7 +182,7 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
 
     for key in config:
         if key not in KEYS:
-            problems.append(Problem((key,), f"unknown key {show(key)}; {suggest(key, KEYS)}", at_key=True))
+            problems.append(Problem((key,), f"unknown key {show(key)}; {_suggest(key)}", at_key=True))
     if "model" not in config and not any(closest(str(key), KEYS) == "model" for key in config):
         problems.append(Problem((), "'model' is missing: the list of layers"))
     nodes: tuple[Node, ...] = ()
@@ -210,6 +210,14 @@ def _read(config: Any, origin: Origin, folder: str, overrides: Sequence[str]) ->
         origin=origin,
         paths=paths,
     )
+
+
+def _suggest(key: str) -> str:
+    """What was meant by an unknown key: one that belongs in a section, or what `suggest` finds."""
+    for section, kind in (("data", DataSpec), ("train", TrainSpec)):
+        if key in (option.name for option in declared(kind)):
+            return f"did you mean '{section}.{key}'?"
+    return suggest(key, KEYS)
 
 
 def _frozen_by_name(model: tuple[Node, ...], train: TrainSpec, problems: list[Problem]) -> tuple[Node, ...]:

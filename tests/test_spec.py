@@ -56,7 +56,8 @@ def test_nodes_are_sorted_and_the_last_of_the_list_stays_last(tmp_path: Path) ->
 MISTAKES = [
     # the whole
     ("model:", "modle:", "7:1", ["modle: unknown key 'modle'", "did you mean 'model'?"]),
-    ("loss: softmax_cross_entropy", "epochs: 3", "20:1", ["unknown key 'epochs'", "allowed: data, blocks, model"]),
+    ("loss: softmax_cross_entropy", "epochs: 3", "20:1", ["unknown key 'epochs'; did you mean 'train.epochs'?"]),
+    ("loss: softmax_cross_entropy", "wheels: 3", "20:1", ["unknown key 'wheels'", "allowed: data, blocks, model"]),
     ("loss: softmax_cross_entropy", "data: {}", "20:1", ["'data' is given twice", "first in line 1"]),
     ("train: {epochs: 12,", "\ttrain: {epochs: 12,", "23:1", ["tab", "spaces"]),
     ("train: {epochs: 12,", "train: !!map {epochs: 12,", "23:8", ["tags"]),
