@@ -20,7 +20,7 @@ def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("script", [*NEED_TORCH, "kernels.py", "fma_peak.py", "scaling.py"])
+@pytest.mark.parametrize("script", [*NEED_TORCH, "kernels.py", "fma_peak.py", "scaling.py", "predict_files.py"])
 def test_help(script: str) -> None:
     done = run(script, "--help")
     assert done.returncode == 0, done.stderr
@@ -33,6 +33,14 @@ def test_what_is_missing_is_named(script: str) -> None:
     done = run(script, *(["--data", "."] if script == "commands.py" else []))
     assert done.returncode == 1
     assert done.stderr == f"{script} needs torch: pip install 'cnncli[bench]'\n"
+
+
+def test_predictions_of_files(tmp_path: Path) -> None:
+    done = run("predict_files.py", "--images", "20", "--rounds", "2", "--json", str(tmp_path / "found.json"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert {"cnn predict", "decoding alone, 1 process"} <= set(found)
+    assert all(len(times) == 2 for times in found.values())
 
 
 def test_peak() -> None:
