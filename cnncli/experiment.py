@@ -98,9 +98,9 @@ class Experiment:
         if self.transfer:
             self.transfer.apply(self.network)
         self._from = self.transfer.record() if self.transfer else None
-        parts = {"train": train, "validation": validation}
+        known = {"training": train, "validation": validation}
         self._fingerprints: dict[str, str] = group.share(
-            {} if group.rank else {name: fingerprint(part) for name, part in parts.items() if part is not None}
+            {} if group.rank else {name: fingerprint(images) for name, images in known.items() if images is not None}
         )
         self.trainer = Trainer(
             self.network, spec.optimizer, spec.schedule, self.preprocessing, train, validation, spec.train,
@@ -178,7 +178,7 @@ class Experiment:
             return "the images' size, channels, mean or deviation"
         known = meta.get("fingerprints", {})
         changed = [name for name, found in self._fingerprints.items() if known.get(name, found) != found]
-        return f"images for {' and '.join(changed)}, their labels or their order" if changed else ""
+        return f"the {' and '.join(changed)} images, their labels or their order" if changed else ""
 
 
 def augmenter(spec: RunSpec, images: np.ndarray) -> Augmenter:

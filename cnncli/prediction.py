@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -16,8 +17,9 @@ from cnncli.model import Model, stack
 from cnncli.pipeline import ahead, processes
 from cnncli.process_group import ProcessGroup
 
-AT_ONCE, BYTES_AT_ONCE = 64, 2**19  # images that are decoded in one go, and their size then, at most
 ALONE = 0.02  # seconds of decoding before other processes are asked to help: as long as it takes them to start
+AT_ONCE = 0.005  # seconds of decoding in one go, beside which sending is nothing
+MOST_AT_ONCE, BYTES_AT_ONCE = 64, 2**19  # images in one go, and their size once they are decoded, at most
 AT_ONCE_EACH = 1024  # images that a process of a group answers before it tells the others
 
 
@@ -57,10 +59,9 @@ def predictions(
     views : sequence of str
         Views of each image to average over; see `cnncli.views`.
     """
-    height, width = model.preprocessing.size
-    each = max(min(BYTES_AT_ONCE // (model.preprocessing.channels * height * width), AT_ONCE), 1)
+    most = max(min(BYTES_AT_ONCE // math.prod(model.preprocessing.shape), MOST_AT_ONCE), 1)
     waiting: list[tuple[str, np.ndarray | CnnError]] = []
-    for group, images, errors in _decoded(decode, _groups(paths, each), workers):
+    for group, images, errors in _decoded(decode, paths, most, workers):
         rest = iter(images)
         waiting += ((path, errors.get(place) or next(rest)) for place, path in enumerate(group.paths))
         while len(waiting) >= model.at_once or (group.urgent and waiting):
@@ -70,13 +71,13 @@ def predictions(
         yield _rows(model, waiting, views)
 
 
-def _groups(paths: Iterable[str | None], each: int) -> Iterator[Group]:
-    """What is decoded in one go."""
+def _groups(paths: Iterable[str | None], each: Callable[[], int]) -> Iterator[Group]:
+    """What is decoded in one go, so many as `each` says by then."""
     some: list[str] = []
     for path in paths:
         if path is not None:
             some.append(path)
-        if path is None or len(some) == each:
+        if path is None or len(some) >= each():
             yield Group(some, urgent=path is None)
             some = []
     if some:
@@ -91,14 +92,18 @@ class Decoded(NamedTuple):
     errors: dict[int, CnnError]
 
 
-def _decoded(decode: Callable[[str], np.ndarray], groups: Iterator[Group], workers: int) -> Iterator[Decoded]:
-    """Each group's images; by this process, until it is clear that there is work enough for others."""
-    spent = 0.0
+def _decoded(
+    decode: Callable[[str], np.ndarray], paths: Iterable[str | None], most: int, workers: int
+) -> Iterator[Decoded]:
+    """All images in groups; by this process, until it is clear that there is work enough for others."""
+    spent, done, each = 0.0, 0, 1
     make = partial(_decode_group, decode)
+    groups = _groups(paths, lambda: each)
     for group in groups:
         began = time.perf_counter()
         made = make(group)
-        spent += time.perf_counter() - began
+        spent, done = spent + time.perf_counter() - began, done + len(group.paths)
+        each = min(int(AT_ONCE * done / max(spent, 1e-9)) + 1, most)
         yield made
         if workers and spent > ALONE:
             yield from ahead(make, groups, workers, lambda group: group.urgent, processes)

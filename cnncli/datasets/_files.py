@@ -19,8 +19,8 @@ from cnncli.errors import CnnError, DataError, IOFailure, MissingError
 # deflate cannot shrink its input further than this, so a header that promises more than the file could hold is a lie
 DEFLATE_LIMIT = 1032
 LISTED = 20
-_NUMBER = re.compile("[0-9]+")
 LONGEST = 1000  # letters of a name that are shown
+_NUMBER = re.compile("[0-9]+")
 
 
 def shown(text: object) -> str:

@@ -22,7 +22,7 @@ def test_workers_change_no_byte(
     (digits / "0/1.png").write_text("no image")
     whole = cnn("predict", "digits", "digits", "digits", "--csv").out
     monkeypatch.setattr(prediction, "ALONE", -1)
-    monkeypatch.setattr(prediction, "AT_ONCE", 4)
+    monkeypatch.setattr(prediction, "MOST_AT_ONCE", 4)
     monkeypatch.setattr(Model, "at_once", 5)
     assert cnn("predict", "digits", "digits", "digits", "--csv", "--workers", workers).out == whole
 

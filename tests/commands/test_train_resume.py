@@ -184,7 +184,7 @@ def test_resume_refuses_other_data(cnn: Cnn, trained: Path, file: str) -> None:
     done = cnn("train", "tiny.yaml", "--resume", "train.epochs=9")
     assert done.code == 65
     assert done.err.splitlines()[-1] == (
-        "error: the data have changed: images for train, their labels or their order; runs/tiny/last.npz cannot be "
+        "error: the data have changed: the training images, their labels or their order; runs/tiny/last.npz cannot be "
         "gone on with; --from runs/tiny/last.npz begins a new run with its weights"
     )
     assert cnn("train", "tiny.yaml", "--from", "runs/tiny/last.npz").code == 0
