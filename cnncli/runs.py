@@ -243,6 +243,18 @@ def resolve_checkpoint(path: Path | None) -> Path:
     raise MissingError(f"{path}: no checkpoint in this folder" if path.is_dir() else f"{path}: no such checkpoint")
 
 
+def progress_of(checkpoint: Path, known: dict[str, Any]) -> dict[str, Any]:
+    """How far the run of a best checkpoint has come since, as its last one tells; of any other, what itself knows."""
+    if checkpoint.name != BEST:
+        return known
+    try:
+        last: dict[str, Any] = load(checkpoint.with_name(LAST)).meta["progress"]
+    except (CheckpointError, MissingError, IOFailure, KeyError):
+        return known
+    begun = known["history"]
+    return last if last["history"][: len(begun)] == begun else known
+
+
 def _line_of(row: Mapping[str, Any], known: Sequence[str]) -> str:
     """The line of metrics.jsonl for a row: the known one that says the same and more, else a new one."""
     new = json_line(row)

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from cnncli import cli
+from cnncli.checkpoint import load, save
 from cnncli.reporting import report
 
 HOSTILE = '<script>alert(1)</script> & "x"'
@@ -120,6 +121,21 @@ def test_its_numbers_are_those_of_eval(page: Path, capsys: pytest.CaptureFixture
 def test_the_same_again_by_command(page: Path, tmp_path: Path) -> None:
     assert cli.run(["report", str(page.parent), "-o", str(tmp_path / "again.html")]) == 0
     assert (tmp_path / "again.html").read_bytes() == page.read_bytes()
+
+
+def test_it_tells_of_all_epochs_not_of_those_up_to_the_best(page: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(page.parent, run)
+    best = load(run / "best.npz")
+    progress = best.meta["progress"]
+    progress["history"], progress["best_epoch"] = progress["history"][:1], 1
+    save(run / "best.npz", best.arrays, best.meta)
+    assert cli.run(["report", str(run)]) == 0
+    assert "trained for 3 epochs" in (run / "report.html").read_text()
+    for broken in (b"", None):  # then what the best one knows
+        (run / "last.npz").write_bytes(broken) if broken is not None else (run / "last.npz").unlink()
+        assert cli.run(["report", str(run)]) == 0
+        assert "trained for 1 epoch." in (run / "report.html").read_text()
 
 
 def test_many_classes_and_no_test_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

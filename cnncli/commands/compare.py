@@ -48,6 +48,7 @@ def command(
     from cnncli.errors import DataError
     from cnncli.model import Model
     from cnncli.plots import chart
+    from cnncli.runs import progress_of
 
     models = [Model.load(path, threads) for path in (first, second)]
     part = part_to_test(models[0], data, _decoding.reading(models[0].threads, workers, no_cache))
@@ -55,7 +56,7 @@ def command(
     for image in found.skipped:
         warn(f"skipped: {image.reason}")
     if output:
-        panels = list(curves([model.meta["progress"]["history"] for model in models]))
+        panels = list(curves([progress_of(model.path, model.meta["progress"])["history"] for model in models]))
         if not panels:
             raise DataError(f"{first} and {second}: no epochs to draw")
         _pictures.save(chart([f"A: {first}", f"B: {second}"], panels, columns=2), output)

@@ -19,6 +19,7 @@ from cnncli.errors import SpecError
 from cnncli.explain import feature_maps, kernels
 from cnncli.model import Model
 from cnncli.pictures import kernel_section, map_section
+from cnncli.runs import progress_of
 from cnncli.sheets import as_rgb, enlarged, png, sheet
 from cnncli.spec import resolved
 
@@ -72,16 +73,17 @@ def report(model: Model, run: Path | None, found: Assessment | None) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share, digits=1: f"{100 * share:.{digits}f} %"
-    history = model.meta["progress"]["history"]
+    progress = progress_of(model.path, model.meta["progress"])
+    history = progress["history"]
     name = run.name if run else model.path.stem
     page: str = environment.get_template("report.html.j2").render(
         name=name,
         model=model,
         version=__version__,
         history=history,
-        best=history[model.meta["progress"]["best_epoch"] - 1] if history else None,
+        best=history[progress["best_epoch"] - 1] if history else None,
         parameters=sum(int(np.prod(param.stored_shape)) for param in model.graph.params.values()),
-        curves=_curves(model),
+        curves=_curves(progress),
         it=found,
         matrix=_matrix(found) if found and len(model.classes) <= MATRIX else None,
         calibration=_calibration(found),
@@ -97,11 +99,10 @@ def report(model: Model, run: Path | None, found: Assessment | None) -> str:
     return page
 
 
-def _curves(model: Model) -> list[tuple[str, str]]:
+def _curves(progress: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Charts with what they show in words."""
     from cnncli.reporting import charts
 
-    progress = model.meta["progress"]
     history, best = progress["history"], progress["best_epoch"]
     if not history:
         return []
