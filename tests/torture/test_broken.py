@@ -78,6 +78,7 @@ def forgetting(self, stored):
     return told
 Experiment.restore = forgetting
 """
+SLOWLY_IN_PLACE = IN_PLACE.replace("file.write(chunk)", "file.write(chunk), __import__('time').sleep(0.002)")
 SPENDTHRIFT = "cli._as_known = lambda error: None\n"
 UNLOCKED = "import fcntl\nfcntl.flock = lambda *_: None\n"
 BLIND = """
@@ -110,6 +111,7 @@ Dataset.load = touching
     ("row", "broken"),
     [
         (partial(test_surroundings.test_files_that_may_not_grow), IN_PLACE),
+        (partial(test_saving.test_kill_at_random), SLOWLY_IN_PLACE),
         (partial(test_saving.test_chains_of_kills), FORGETFUL),
         (partial(test_constancy.test_resumes_of_resumes), FORGETFUL),
         (partial(test_constancy.test_bits_of_each_set_of_kernels, "direct", "baseline"), DEPENDS_ON_THREADS),
