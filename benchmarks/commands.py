@@ -22,7 +22,7 @@ from rounds import need, table
 from torch_scripts import PREDICT, TRAIN
 
 ROOT = Path(__file__).parents[1]
-CNN = [sys.executable, "-m", "cnncli"]
+CNN = [sys.executable, "-P", "-m", "cnncli"]  # the package that is installed, not the sources in the current folder
 
 Run = dict[str, Any]
 

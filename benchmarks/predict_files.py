@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sides = {"cnn predict": [*CNN, "predict", str(images), "--checkpoint", str(trained)]}
         for processes in sorted({1, os.cpu_count() or 1}):
             alone = f"decoding alone, {processes} process{'es' if processes > 1 else ''}"
-            sides[alone] = [sys.executable, "-c", DECODE, str(images), *wanted, str(processes)]
+            sides[alone] = [sys.executable, "-P", "-c", DECODE, str(images), *wanted, str(processes)]
         found: dict[str, list[float]] = {side: [] for side in sides}
         for number in range(options.rounds + 1):
             for side, command in sides.items():
