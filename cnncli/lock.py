@@ -1,9 +1,9 @@
 """The lock of a run folder: one process at a time, also of several machines that share a file system.
 
 Where a file system knows `flock`, that decides, and ends with the process, however that ends. Not every network file
-system does, or only within one machine. So the holder also gives a sign of life: four times a minute it touches the
-file, which tells who it is. Who finds there a process of another machine waits until a minute has gone by without one.
-Nobody has to say that a dead one is dead, and nobody can say so of a living one.
+system does, or only within one machine. So the holder also gives a sign of life: four times a minute, between steps, it
+touches the file, which tells who it is. Who finds there a process of another machine waits until a minute has gone by
+without one. Nobody has to say that a dead one is dead, and nobody can say so of a living one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
 
 from cnncli.errors import RunInUse
 from cnncli.files import write_failure
@@ -55,9 +54,7 @@ class Lock:
         except BaseException:
             os.close(self._file)
             raise
-        self._released = Event()
-        self._heart = Thread(target=self._beat, name="lock", daemon=True)
-        self._heart.start()
+        self._next = time.monotonic() + BEAT
 
     def _take(self, path: Path, warn: Callable[[str], None]) -> None:
         locked = True
@@ -102,15 +99,15 @@ class Lock:
             if os.fstat(self._file).st_mtime != found:
                 raise RunInUse(f"{folder}: in use by {holder}")
 
-    def _beat(self) -> None:
-        while not self._released.wait(BEAT):
+    def beat(self) -> None:
+        """Give a sign of life, if it is time for one; not by a thread, for which there may be no memory."""
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + BEAT
             with suppress(OSError):
                 os.utime(self._file)
 
     def release(self) -> None:
         """Let others have it, at once."""
-        self._released.set()
-        self._heart.join()
         with suppress(OSError):
             os.ftruncate(self._file, 0)
         os.close(self._file)

@@ -21,6 +21,9 @@ class Onlooker(RunFolder):
     def close(self) -> None:
         """There is nothing to release."""
 
+    def beat(self) -> None:
+        """The first does."""
+
     def save_checkpoint(self, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], best: bool) -> None:
         """Leave it to the first."""
 

@@ -109,6 +109,10 @@ class RunFolder:
         """Release the folder."""
         self._lock.release()
 
+    def beat(self) -> None:
+        """Tell other machines that this process lives; to be called again and again."""
+        self._lock.beat()
+
     @finishing()
     def save_checkpoint(self, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], best: bool) -> None:
         """Write best.npz if it is the best, then last.npz, keeping the one before as last.1.npz; see `checkpoint.save`.

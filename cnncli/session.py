@@ -154,7 +154,8 @@ class Session:
                 self.run.log(text)
 
     def poll(self) -> None:
-        """Raise Interrupted if it is time to stop."""
+        """Raise Interrupted if it is time to stop; tell others that this process lives."""
+        self.run.beat()
         if reason := self._why_stop():
             raise Interrupted(reason)
 

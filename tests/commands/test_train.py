@@ -16,6 +16,7 @@ from cnncli import cli
 from cnncli.checkpoint import load
 from cnncli.commands import _progress
 from cnncli.commands._duration import Duration
+from cnncli.lock import Lock
 from cnncli.runs import RunFolder
 
 
@@ -215,3 +216,10 @@ def test_lines_say_what_is_left_and_what_was_waited_for(monkeypatch: pytest.Monk
     for seconds, share, told in ((60.0, 0.05, False), (3.0, 0.25, False), (8.0, 0.25, True)):
         line = _progress.epoch_line(row, 3, seconds, 100, share, False)
         assert ("25.0 % of it waiting for data" in line) == told
+
+
+def test_a_sign_of_life_in_every_step(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[int] = []
+    monkeypatch.setattr(Lock, "beat", lambda _: beats.append(1))
+    assert cnn("train", "tiny.yaml", "train.epochs=2").code == 0
+    assert len(beats) >= 2 * 3
