@@ -70,7 +70,7 @@ def free_port() -> int:
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A controller and a node; ``SLURM_CONF`` names them."""
     if not count("26") or any(shutil.which(name) is None for name in DAEMONS) or os.geteuid():
-        pytest.skip("needs Debian's slurmd, slurmctld, slurm-client and munge, and to be root")
+        pytest.skip("before a release, with Debian's slurmd, slurmctld, slurm-client and munge, as root")
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "state").mkdir()
     (folder / "spool").mkdir()
@@ -131,7 +131,7 @@ def facts(job: str) -> list[dict[str, str]]:
 def ended(job: str, seconds: int = 300) -> list[dict[str, str]]:
     """Facts about a job, or the tasks of an array, that has ended."""
     deadline = time.monotonic() + seconds
-    while any(task["JobState"] in ("PENDING", "RUNNING", "COMPLETING") for task in facts(job)):
+    while not all(task["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT") for task in facts(job)):
         assert time.monotonic() < deadline, facts(job)
         for task in facts(job):
             if task["Reason"] == "BeginTime":  # queued again for two minutes later
