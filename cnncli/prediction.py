@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,11 @@ from cnncli.errors import CnnError
 from cnncli.evaluation import divide
 from cnncli.model import Model, stack
 from cnncli.pipeline import ahead, processes
+from cnncli.preprocessing import Preprocessing
 from cnncli.process_group import ProcessGroup
+
+if TYPE_CHECKING:
+    from cnncli.datasets._images import Content
 
 ALONE = 0.02  # seconds of decoding before other processes are asked to help: as long as it takes them to start
 AT_ONCE = 0.005  # seconds of decoding in one go, beside which sending is nothing
@@ -32,16 +36,16 @@ class Row(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Some paths, and whether their rows are wanted before the next path is there."""
+    """Some files, and whether their rows are wanted before the next path is there."""
 
-    paths: list[str]
+    files: list[tuple[str, Content]]
     urgent: bool
 
 
 def predictions(
     model: Model,
     paths: Iterable[str | None],
-    decode: Callable[[str], np.ndarray],
+    content: Callable[[str], Content],
     workers: int,
     views: Sequence[str] = (),
 ) -> Iterator[list[Row]]:
@@ -52,8 +56,8 @@ def predictions(
     model : Model
     paths : iterable of str or None
         None says that the next path may be long in coming: all before it is finished first.
-    decode : callable
-        From a path to an image as the network wants it; raises CnnError. It is sent to processes.
+    content : callable
+        From a path to what there is to decode: the path of a file, bytes, or an error. Called by this process.
     workers : int
         Processes that decode, where there are more than a few images.
     views : sequence of str
@@ -61,9 +65,10 @@ def predictions(
     """
     most = max(min(BYTES_AT_ONCE // math.prod(model.preprocessing.shape), MOST_AT_ONCE), 1)
     waiting: list[tuple[str, np.ndarray | CnnError]] = []
-    for group, images, errors in _decoded(decode, paths, most, workers):
+    files = (None if path is None else (path, content(path)) for path in paths)
+    for group, images, errors in _decoded(model.preprocessing, files, most, workers):
         rest = iter(images)
-        waiting += ((path, errors.get(place) or next(rest)) for place, path in enumerate(group.paths))
+        waiting += ((path, errors.get(place) or next(rest)) for place, (path, _) in enumerate(group.files))
         while len(waiting) >= model.at_once or (group.urgent and waiting):
             yield _rows(model, waiting[: model.at_once], views)
             del waiting[: model.at_once]
@@ -71,14 +76,14 @@ def predictions(
         yield _rows(model, waiting, views)
 
 
-def _groups(paths: Iterable[str | None], each: Callable[[], int]) -> Iterator[Group]:
+def _groups(files: Iterable[tuple[str, Content] | None], each: Callable[[], int]) -> Iterator[Group]:
     """What is decoded in one go, so many as `each` says by then."""
-    some: list[str] = []
-    for path in paths:
-        if path is not None:
-            some.append(path)
-        if path is None or len(some) >= each():
-            yield Group(some, urgent=path is None)
+    some: list[tuple[str, Content]] = []
+    for file in files:
+        if file is not None:
+            some.append(file)
+        if file is None or len(some) >= each():
+            yield Group(some, urgent=file is None)
             some = []
     if some:
         yield Group(some, urgent=False)
@@ -93,33 +98,28 @@ class Decoded(NamedTuple):
 
 
 def _decoded(
-    decode: Callable[[str], np.ndarray], paths: Iterable[str | None], most: int, workers: int
+    preprocessing: Preprocessing, files: Iterable[tuple[str, Content] | None], most: int, workers: int
 ) -> Iterator[Decoded]:
     """All images in groups; by this process, until it is clear that there is work enough for others."""
     spent, done, each = 0.0, 0, 1
-    make = partial(_decode_group, decode)
-    groups = _groups(paths, lambda: each)
+    make = partial(_decode_group, preprocessing)
+    groups = _groups(files, lambda: each)
     for group in groups:
         began = time.perf_counter()
         made = make(group)
-        spent, done = spent + time.perf_counter() - began, done + len(group.paths)
+        spent, done = spent + time.perf_counter() - began, done + len(group.files)
         each = min(int(AT_ONCE * done / max(spent, 1e-9)) + 1, most)
         yield made
         if workers and spent > ALONE:
             yield from ahead(make, groups, workers, lambda group: group.urgent, processes)
 
 
-def _decode_group(decode: Callable[[str], np.ndarray], group: Group) -> Decoded:
-    from cnncli.datasets._images import own_warnings
+def _decode_group(preprocessing: Preprocessing, group: Group) -> Decoded:
+    from cnncli.datasets._images import look_at_each
 
-    images: list[np.ndarray] = []
-    errors: dict[int, CnnError] = {}
-    with own_warnings():
-        for place, path in enumerate(group.paths):
-            try:
-                images.append(decode(path))
-            except CnnError as error:
-                errors[place] = error
+    found = look_at_each(preprocessing.decode, group.files)
+    errors = {place: error for place, error in enumerate(found) if isinstance(error, CnnError)}
+    images = [image for image in found if not isinstance(image, CnnError)]
     return Decoded(group, stack(images) if images else np.empty(0), errors)
 
 

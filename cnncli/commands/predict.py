@@ -19,9 +19,9 @@ from cnncli.commands._paths import STDIN, expanded, listed
 if TYPE_CHECKING:
     import numpy as np
 
+    from cnncli.datasets._images import Content
     from cnncli.model import Model
     from cnncli.prediction import Row
-    from cnncli.preprocessing import Preprocessing
 
 WIDEST = 60  # characters of the column of paths
 
@@ -86,9 +86,8 @@ def command(
         line = show.text
     done = failed = 0
     if workers is None:
-        # stdin is this process's; the processes of a group take no others to help
-        workers = 0 if STDIN in images or group.size > 1 else model.threads
-    answer = partial(predictions, model, decode=partial(_decode, model.preprocessing), workers=workers, views=views)
+        workers = 0 if group.size > 1 else model.threads  # the processes of a group take no others to help
+    answer = partial(predictions, model, content=_content, workers=workers, views=views)
     for rows in divided(group, paths, answer) if group.size > 1 else answer(paths):
         show.fit(rows)
         result("\n".join(map(line, rows)))
@@ -99,16 +98,16 @@ def command(
         raise DataError(f"{failed:,} of {done:,} images failed; their rows say why")
 
 
-def _decode(preprocessing: Preprocessing, path: str) -> np.ndarray:
+def _content(path: str) -> Content:
+    """What there is to decode: the file, or what standard input holds."""
+    if path != STDIN:
+        return path
     from cnncli.datasets._images import MAX_BYTES
     from cnncli.errors import DataError
 
-    if path != STDIN:
-        return preprocessing.decode(path, name=path)
     if not sys.stdin:
-        raise DataError("-: standard input is closed")
-    source = sys.stdin.buffer.read(MAX_BYTES + 1)
-    return preprocessing.decode(source, name=path)
+        return DataError("-: standard input is closed")
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 class _Lines:

@@ -17,7 +17,7 @@ from PIL import __version__ as PIL_VERSION
 from cnncli.datasets import _cache
 from cnncli.datasets._files import check_memory, listing, shown
 from cnncli.datasets._fit import Mode, Size
-from cnncli.datasets._images import decode_image, probe_image
+from cnncli.datasets._images import Content, decode_image, look_at_each, probe_image
 from cnncli.datasets._reading import AT_ONCE
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import CnnError, DataError, IOFailure, OutputError
@@ -28,7 +28,6 @@ OTHER_IMAGES = {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tg
 CLUTTER = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 FOLDERS = {word: part for word, part in PARTS.items() if word != "t10k"}  # above class folders
 
-Content = str | bytes | CnnError  # of a file: its path, its bytes, or why it has none
 Stamp = tuple[str, int, int, int]
 Result = TypeVar("Result")
 
@@ -155,15 +154,8 @@ class FileSet(Dataset):
         """What `look` finds in each file, by the workers."""
 
         def looked(batch: Sequence[tuple[int, Content]]) -> list[tuple[int, Result | CnnError]]:
-            found: list[tuple[int, Result | CnnError]] = []
-            for place, content in batch:
-                try:
-                    if isinstance(content, CnnError):
-                        raise content
-                    found.append((place, look(content, name=self.files[indices[place]])))
-                except CnnError as error:
-                    found.append((place, error))
-            return found
+            files = ((self.files[indices[place]], content) for place, content in batch)
+            return [(place, found) for (place, _), found in zip(batch, look_at_each(look, files), strict=True)]
 
         wanted = indices.tolist() if isinstance(indices, np.ndarray) else indices
         for batch in self.reading.in_order(looked, _batches(self.contents(wanted))):

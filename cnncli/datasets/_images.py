@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 import PIL.WebPImagePlugin  # noqa: F401  the only format that Pillow would otherwise load all its plugins for
@@ -35,6 +36,9 @@ SUFFIXES = frozenset(
 )
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 64_000_000
+
+Content = str | bytes | CnnError  # of a file: its path, its bytes, or why it has none
+Found = TypeVar("Found")
 
 # For the whole process on purpose: a plugin may allocate its canvas before the caller can look at the size.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -106,8 +110,7 @@ class _OwnWarnings:
     """Pillow's warnings are ignored while images are read, but the one about bombs is an error.
 
     The filters of `warnings` belong to the whole process: the first thread that reads sets them, and the last one
-    that does puts the old ones back. As that takes a tenth of the time that a small image does, who reads many does so
-    within one ``with own_warnings()``.
+    that does puts the old ones back.
     """
 
     def __init__(self) -> None:
@@ -131,7 +134,24 @@ class _OwnWarnings:
                     self._before.__exit__(None, None, None)
 
 
-own_warnings = _OwnWarnings()
+_own_warnings = _OwnWarnings()
+
+
+def look_at_each(look: Callable[..., Found], files: Iterable[tuple[str, Content]]) -> list[Found | CnnError]:
+    """What `look`, such as `decode_image`, finds in files of these names, or what is wrong with them.
+
+    Warnings are seen to once for all, which takes a tenth of the time that a small image does.
+    """
+    found: list[Found | CnnError] = []
+    with _own_warnings():
+        for name, content in files:
+            try:
+                if isinstance(content, CnnError):
+                    raise content
+                found.append(look(content, name=name))
+            except CnnError as error:
+                found.append(error)
+    return found
 
 
 @contextmanager
@@ -145,7 +165,7 @@ def _opened(source: str | Path | bytes, name: str | None = None, whole: bool = F
     label = shown(name or path)
     try:
         with (
-            own_warnings(),
+            _own_warnings(),
             BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file,
         ):
             if (length := file.seek(0, os.SEEK_END)) > MAX_BYTES:

@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from cnncli.datasets._file_set import CLUTTER, FOLDERS, OTHER_IMAGES, Content, FileSet, Stamp, stamp
+from cnncli.datasets._file_set import CLUTTER, FOLDERS, OTHER_IMAGES, FileSet, Stamp, stamp
 from cnncli.datasets._files import failure, listing, natural_key, open_regular, shown
-from cnncli.datasets._images import KINDS, MAX_BYTES, SUFFIXES
+from cnncli.datasets._images import KINDS, MAX_BYTES, SUFFIXES, Content
 from cnncli.datasets.base import Dataset
 from cnncli.errors import CnnError, DataError
 

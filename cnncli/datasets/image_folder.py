@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.datasets._file_set import CLUTTER, FOLDERS, OTHER_IMAGES, Content, FileSet
+from cnncli.datasets._file_set import CLUTTER, FOLDERS, OTHER_IMAGES, FileSet
 from cnncli.datasets._files import listing, natural_key, shown
-from cnncli.datasets._images import KINDS, SUFFIXES
+from cnncli.datasets._images import KINDS, SUFFIXES, Content
 from cnncli.datasets.base import Dataset
 from cnncli.errors import DataError
 

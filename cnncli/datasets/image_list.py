@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from cnncli.datasets._arrays import MAX_CLASSES
-from cnncli.datasets._file_set import Content, FileSet
+from cnncli.datasets._file_set import FileSet
 from cnncli.datasets._files import listing, natural_key, open_regular, shown
+from cnncli.datasets._images import Content
 from cnncli.datasets.base import PARTS, Dataset
 from cnncli.errors import DataError, MissingError
 from cnncli.registry import suggest

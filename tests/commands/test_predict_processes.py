@@ -14,6 +14,8 @@ from conftest import Cnn, start
 from cnncli import prediction
 from cnncli.model import Model
 
+MANY = "from cnncli import prediction\nprediction.ALONE = -1\n"  # processes decode from the second image on
+
 
 @pytest.mark.parametrize("workers", ["0", "1", "3"])
 def test_workers_change_no_byte(
@@ -27,7 +29,22 @@ def test_workers_change_no_byte(
     assert cnn("predict", "digits", "digits", "digits", "--csv", "--workers", workers).out == whole
 
 
-MANY = "from cnncli import prediction\nprediction.ALONE = -1\n"  # processes decode from the second image on
+def test_standard_input_is_read_by_the_command_itself(trained: Path, digits: Path) -> None:
+    """While processes decode, whose own standard input is empty."""
+    paths = ["digits/0/0.png", "digits/1/1.png", "-", "digits/2/2.png"]
+    Path("list.txt").write_text("\n".join(paths))
+    outs = []
+    for names in (
+        ["digits/0/0.png", "digits/1/1.png", "digits/2/2.png", "digits/2/2.png"],
+        paths,
+        ["--list", "list.txt"],
+    ):
+        with open("digits/2/2.png", "rb") as stdin:
+            process = start("predict", *names, "--workers", "2", "--csv", script=MANY, stdin=stdin)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        outs.append([line.split(",", 1)[1] for line in out.splitlines()])
+    assert outs[0] == outs[1] == outs[2]
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
