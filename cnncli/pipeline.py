@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from cnncli.errors import IOFailure
 
+START = 10.0  # seconds after which processes that have not begun never will
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
@@ -36,8 +37,9 @@ def processes(workers: int) -> Executor:
         with warnings.catch_warnings():
             # Python warns of a copy while there are threads; those here hold no lock that decoding takes
             warnings.simplefilter("ignore", DeprecationWarning)
-            pool.submit(os.getpid).result()
-    except (OSError, NotImplementedError):  # a limit, or no shared memory for semaphores
+            pool.submit(os.getpid).result(START)
+    # a limit of processes, threads or memory, also one that ended a helper or its keeper; no semaphores
+    except (OSError, NotImplementedError, RuntimeError):
         for process in active_children():
             process.kill()
         return threads(workers)

@@ -6,12 +6,14 @@ import errno
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 
 import pytest
 
+from cnncli import pipeline
 from cnncli.errors import DataError, IOFailure
 from cnncli.pipeline import ahead, processes, threads
 
@@ -40,16 +42,22 @@ def crew(request: pytest.FixtureRequest) -> Crew:
     return made
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_in_order_and_only_a_few_ahead(crew: Crew, workers: int) -> None:
+def asked_for(count: int) -> tuple[Iterator[int], list[int]]:
+    """Numbers, and a list of those that were asked for."""
     asked: list[int] = []
 
     def items() -> Iterator[int]:
-        for item in range(30):
+        for item in range(count):
             asked.append(item)
             yield item
 
-    for place, (item, _) in enumerate(ahead(late, items(), workers, crew=crew)):
+    return items(), asked
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_in_order_and_only_a_few_ahead(crew: Crew, workers: int) -> None:
+    items, asked = asked_for(30)
+    for place, (item, _) in enumerate(ahead(late, items, workers, crew=crew)):
         assert item == place
         assert len(asked) <= place + 2 * workers + 1
 
@@ -61,14 +69,8 @@ def test_processes_are_others() -> None:
 
 
 def test_what_is_urgent_is_made_before_more_is_asked_for(crew: Crew) -> None:
-    asked: list[int] = []
-
-    def items() -> Iterator[int]:
-        for item in range(20):
-            asked.append(item)
-            yield item
-
-    for item, _ in ahead(late, items(), 2, lambda item: item % 5 == 0, crew):
+    items, asked = asked_for(20)
+    for item, _ in ahead(late, items, 2, lambda item: item % 5 == 0, crew):
         if item % 5 == 0:
             assert asked[-1] == item
 
@@ -96,6 +98,26 @@ def test_threads_do_where_processes_cannot_be_made(made: int, monkeypatch: pytes
         return fork()
 
     monkeypatch.setattr(os, "fork", limited)
+    assert {pid for _, pid in ahead(late, range(3), 2, crew=processes)} == {os.getpid()}
+    for process in multiprocessing.active_children():
+        process.join(10)
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_threads_do_where_those_of_the_processes_cannot_be_made(nth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that keep the processes: the first raises, the second ends the first, and nothing would ever come."""
+    begin, begun = threading.Thread.start, []
+
+    def limited(self: threading.Thread) -> None:
+        begun.append(1)
+        if len(begun) == nth:
+            raise RuntimeError("can't start new thread")
+        begin(self)
+
+    monkeypatch.setattr(pipeline, "START", 1.0)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(threading.Thread, "start", limited)
     assert {pid for _, pid in ahead(late, range(3), 2, crew=processes)} == {os.getpid()}
     for process in multiprocessing.active_children():
         process.join(10)
