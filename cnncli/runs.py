@@ -23,7 +23,7 @@ import numpy as np
 from cnncli.checkpoint import Checkpoint, load, save
 from cnncli.errors import CheckpointError, IOFailure, MissingError, OutputError
 from cnncli.files import replace_file, sync_folder, write_failure
-from cnncli.lock import Lock
+from cnncli.lock import TIME, Lock
 from cnncli.logs import Log, csv_line, json_line
 from cnncli.signals import finishing
 
@@ -33,7 +33,6 @@ DIVERGED = "diverged.npz"
 SKIPPED, LOCK = "skipped.csv", ".lock"
 
 _STALE = re.compile(r"\.[\w.-]+\.(npz|yaml|jsonl?|csv)\.\d+\.tmp")  # what `replace_file` leaves when killed
-_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def _warn(text: str) -> None:
@@ -181,7 +180,7 @@ class RunFolder:
 
     def log(self, text: str) -> None:
         """Append a line, with the time of day, to log.txt."""
-        self._log.append(f"{time.strftime(_TIME)} {text}\n")
+        self._log.append(f"{time.strftime(TIME)} {text}\n")
 
     def write_config(self, text: str) -> None:
         """Write config.yaml; raises OutputError or IOFailure."""

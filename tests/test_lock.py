@@ -16,7 +16,7 @@ import pytest
 
 from cnncli import lock
 from cnncli.errors import RunInUse
-from cnncli.lock import Lock
+from cnncli.lock import Lock, in_use
 
 OTHER = "process 7 on another since 2026-01-01 00:00:00"
 HERE = f"process 7 on {os.uname().nodename} since 2026-01-01 00:00:00"
@@ -68,17 +68,30 @@ def taken(path: Path, warnings: list[str] | None = None) -> float:
     return time.monotonic() - began
 
 
-def test_signs_of_life_are_given_when_it_is_time(path: Path) -> None:
+@pytest.mark.parametrize("time_for_one", [False, True])
+def test_signs_of_life_are_given_when_it_is_time(
+    path: Path, time_for_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "LOOK", 0.0 if time_for_one else 60.0)
     held = Lock(path, print)
     assert path.read_text().startswith(f"process {os.getpid()} on {os.uname().nodename} since ")
     os.utime(path, (1, 1))
     held.beat()
-    assert path.stat().st_mtime == 1
-    time.sleep(0.15)
-    held.beat()
-    assert path.stat().st_mtime > 1
+    assert (path.stat().st_mtime > 1) == time_for_one
     held.release()
     assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("delay", [0.06, 0.15])
+def test_who_has_lost_it_finds_out_and_lets_the_other_have_it(path: Path, delay: float) -> None:
+    """Soon where several began at once, else with the next sign of life."""
+    held = Lock(path, print)
+    path.write_text(OTHER)
+    time.sleep(delay)
+    with pytest.raises(RunInUse, match=f"in use by {OTHER}"):
+        held.beat()
+    held.release()
+    assert path.read_text() == OTHER
 
 
 def test_a_living_process_of_another_machine_is_left_alone(path: Path) -> None:
@@ -97,6 +110,27 @@ def test_a_dead_process_of_another_machine_is_waited_for(path: Path) -> None:
     path.write_text(OTHER)
     os.utime(path, (time.time() + 1000,) * 2)  # by a clock that is ahead
     assert taken(path) >= 0.4
+
+
+def test_whether_it_is_in_use_is_told_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "SILENCE", 30.0)
+    assert not in_use(path)
+    held = Lock(path, print)
+    assert in_use(path)
+    held.release()
+    assert not in_use(path)
+    for holder, expected in ((HERE, False), (OTHER, True)):
+        path.write_text(holder)
+        assert in_use(path) == expected
+        assert path.read_text() == holder
+    os.utime(path, (time.time() - 31,) * 2)
+    assert not in_use(path)
+
+
+@pytest.mark.usefixtures("no_flock")
+def test_whether_it_is_in_use_is_told_without_flock(path: Path) -> None:
+    path.write_text(HERE)
+    assert in_use(path)
 
 
 def test_nobody_waits_without_need(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

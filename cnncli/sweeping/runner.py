@@ -16,7 +16,8 @@ from typing import IO, NamedTuple, Protocol
 
 from cnncli.errors import Diverged, Interrupted, OutputError, RunInUse
 from cnncli.files import write_failure
-from cnncli.runs import held
+from cnncli.lock import in_use
+from cnncli.runs import LOCK
 from cnncli.sweeping import trials as states
 from cnncli.sweeping.trials import Result, Trial, best_row, read_result, read_rows, write_result
 
@@ -147,7 +148,7 @@ class Runner:
                 self._waiting.remove(trial)
                 if settled := self._plan.settle(trial):  # by another process
                     yield Ended(settled, result, here=False)
-            elif not _in_use(trial.folder):
+            elif not in_use(trial.folder / LOCK):
                 self._waiting.remove(trial)
                 if settled := self._plan.settle(trial):
                     self._start(settled)
@@ -193,15 +194,6 @@ class Runner:
         for job in self._jobs:
             job.process.wait()
         list(self._ended())
-
-
-def _in_use(folder: Path) -> bool:
-    """Whether a process is training in a folder."""
-    try:
-        with held(folder):
-            return False
-    except RunInUse:
-        return True
 
 
 def make_folder(path: Path) -> None:
