@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from PIL import Image
 from rounds import table
 
 import cnncli
+from cnncli import runtime
 
 DECODE = """
 import os, sys
@@ -39,8 +39,8 @@ with own_warnings():
         decode_image(path, (height, width), channels)
 if number:
     os._exit(0)
-for _ in range(1, processes):
-    os.wait()
+if any(os.wait()[1] for _ in range(1, processes)):
+    sys.exit("a process that decodes has failed")
 """
 
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pixels = cnncli.load(trained).preprocessing
         wanted = [*map(str, pixels.size), str(pixels.channels)]
         sides = {"cnn predict": [*CNN, "predict", str(images), "--checkpoint", str(trained)]}
-        for processes in sorted({1, os.cpu_count() or 1}):
+        for processes in sorted({1, runtime.threads()}):
             alone = f"decoding alone, {processes} process{'es' if processes > 1 else ''}"
             sides[alone] = [sys.executable, "-P", "-c", DECODE, str(images), *wanted, str(processes)]
         found: dict[str, list[float]] = {side: [] for side in sides}

@@ -17,7 +17,7 @@ from cnncli.datasets._files import shown
 from cnncli.datasets._reading import Reading
 from cnncli.errors import CheckpointError, DataError
 from cnncli.fields import show
-from cnncli.fingerprint import fingerprint
+from cnncli.fingerprint import fingerprint, label_fingerprint
 from cnncli.graph import Graph
 from cnncli.model import FORMAT, check_shapes
 from cnncli.network import Network
@@ -176,6 +176,8 @@ class Experiment:
             return "other images would be set aside for validation now"
         if Preprocessing.from_dict(meta["preprocessing"]) != self.preprocessing:
             return "the images' size, channels, mean or deviation"
+        if "train_labels" in meta and meta["train_labels"] != label_fingerprint(self.trainer.train):
+            return "the training images have other labels or another order now"
         known = meta.get("fingerprints", {})
         changed = [name for name, found in self._fingerprints.items() if known.get(name, found) != found]
         return f"the {' and '.join(changed)} images, their labels or their order" if changed else ""

@@ -15,7 +15,7 @@ def fingerprint(part: Images) -> str:
 
     It is of contents: copies of files, or other files that hold the same images, have the same.
     """
-    digest = hashlib.sha256(part.labels.astype("<i4").tobytes())
+    digest = _of_labels(part)
     images = part.images
     digest.update(repr((images.shape, images.dtype.str)).encode())
     step = max(-(-images.nbytes // MOST), 1)
@@ -23,3 +23,12 @@ def fingerprint(part: Images) -> str:
     for first in range(0, len(images), at_once):
         digest.update(images[first : first + at_once : step].tobytes())
     return digest.hexdigest()
+
+
+def label_fingerprint(part: Images) -> str:
+    """A hash of labels alone, in their order."""
+    return _of_labels(part).hexdigest()
+
+
+def _of_labels(part: Images) -> hashlib._Hash:
+    return hashlib.sha256(part.labels.astype("<i4").tobytes())

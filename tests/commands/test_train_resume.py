@@ -1,5 +1,6 @@
 """``cnn train --resume``: a run that is stopped and gone on with equals one that is not; other data are refused."""
 
+import hashlib
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import JSON_KEYS, Cnn, contents
 
@@ -188,6 +190,20 @@ def test_resume_refuses_other_data(cnn: Cnn, trained: Path, file: str) -> None:
         "gone on with; --from runs/tiny/last.npz begins a new run with its weights"
     )
     assert cnn("train", "tiny.yaml", "--from", "runs/tiny/last.npz").code == 0
+
+
+def test_checkpoints_that_know_labels_alone_tell_those(cnn: Cnn, trained: Path) -> None:
+    path = trained / "last.npz"
+    stored = load(path)
+    del stored.meta["fingerprints"]
+    labels = np.frombuffer(Path("data/train-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
+    kept = np.setdiff1d(np.arange(len(labels)), stored.arrays["split:validation"])
+    right = hashlib.sha256(labels[kept].astype("<i4").tobytes()).hexdigest()
+    for known, code in ((right, 0), ("0" * 64, 65)):
+        save(path, stored.arrays, stored.meta | {"train_labels": known})
+        done = cnn("train", "tiny.yaml", "--resume", "train.epochs=5")
+        assert done.code == code
+        assert ("the training images have other labels or another order now" in done.err) == (code == 65)
 
 
 def test_resume_from_an_earlier_checkpoint_where_the_last_is_damaged(cnn: Cnn, trained: Path) -> None:

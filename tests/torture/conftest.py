@@ -68,7 +68,7 @@ def start(*args: str, before: str = "", **options: Any) -> subprocess.Popen[str]
     """``cnn`` in a process of its own, after lines of Python."""
     code = f"import sys\nfrom cnncli import cli\n{before}\nsys.argv[1:] = {list(args)!r}\ncli.main()"
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-P", "-c", code], **pipes, **options)
+    return subprocess.Popen([sys.executable, "-P", "-c", code], **{**pipes, **options})
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import start
 from counts import count
+from test_sameness import FILES
 from test_saving import finished
 
 from cnncli import _fast
@@ -46,7 +47,7 @@ def test_resumes_of_resumes(folder: Path, tried: Note) -> None:
             process.communicate(timeout=60)
             assert process.returncode == 75
         finished(start(*line))
-        for name in ("last.npz", "best.npz", "results.csv", "metrics.jsonl"):
+        for name in FILES:
             assert Path(run, name).read_bytes() == Path("whole", name).read_bytes(), (run, name)
         shutil.rmtree(run)
         tried("6", 1)

@@ -88,3 +88,4 @@ def test_kernels_that_reach_too_far_are_seen(copy: Copy, right: str, wrong: str)
         assert COMPLAINT.search(said), said[-3000:]
     finally:
         source.write_text(text)
+        copy.build()

@@ -10,17 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import start
 from counts import count
+from test_sameness import FILES
 from test_saving import finished
 
 Note = Callable[[str, int], None]
 SCRIPTS = Path(__file__).parents[2] / "examples" / "slurm"
 DAEMONS = ("munged", "slurmctld", "slurmd")
-EQUAL = ("last.npz", "best.npz", "results.csv", "metrics.jsonl")
 CONF = """
 ClusterName=torture
 SlurmctldHost={host}(127.0.0.1)
@@ -98,13 +99,20 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 time.sleep(0.2)
             yield
         finally:
+            said("scancel", "--user=root")
+            deadline = time.monotonic() + 60
+            while said("squeue", "--noheader").strip() and time.monotonic() < deadline:
+                time.sleep(0.5)
             for daemon in reversed(daemons):
                 daemon.terminate()
-                daemon.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    daemon.wait(30)
+                daemon.kill()
 
 
 def said(*command: str) -> str:
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return done.stdout
 
 
 @pytest.fixture
@@ -155,7 +163,7 @@ def whole(folder: Path) -> Path:
 
 
 def assert_equal(run: Path, whole: Path) -> None:
-    for name in EQUAL:
+    for name in FILES:
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name
 
 
