@@ -25,21 +25,21 @@ from cnncli import runtime
 DECODE = """
 import os, sys
 from cnncli.commands._paths import expanded
-from cnncli.datasets._images import decode_image, own_warnings
+from cnncli.datasets._images import decode_image, look_at_each
 height, width, channels, processes = map(int, sys.argv[2:])
-paths = list(expanded(sys.argv[1:2]))
-decode_image(paths[0])
+def look(path, name):
+    decode_image(path, (height, width), channels, name)
+paths = [(path, path) for path in expanded(sys.argv[1:2])]
+look(*paths[0])
 number = 0
 for other in range(1, processes):
     if not os.fork():
         number = other
         break
-with own_warnings():
-    for path in paths[number::processes]:
-        decode_image(path, (height, width), channels)
+failed = any(look_at_each(look, paths[number::processes]))
 if number:
-    os._exit(0)
-if any(os.wait()[1] for _ in range(1, processes)):
+    os._exit(failed)
+if failed or any(os.wait()[1] for _ in range(1, processes)):
     sys.exit("a process that decodes has failed")
 """
 
