@@ -93,6 +93,12 @@ class Model:
             self._networks[batch_size] = Network.for_use(self.graph, self.arrays, batch_size, self.threads)
         return self._networks[batch_size]
 
+    def limit_threads(self, threads: int) -> None:
+        """Use no more threads than so many from now on, of those there are."""
+        self.threads = min(threads, self.threads)
+        for network in self._networks.values():
+            network.limit_threads(threads)
+
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """Parameters and state by name, as the checkpoint holds them."""

@@ -212,6 +212,12 @@ class Network:
         """Parameters and state by name, in the shapes of files."""
         return {name: self.graph.params[name].dense(array) for name, array in self.param.items()} | self.state
 
+    def limit_threads(self, threads: int) -> None:
+        """Use no more threads than so many, of those there are."""
+        self.threads = min(threads, self.threads)
+        for b in self._buffers.values():
+            b.threads = self.threads
+
     def set_batch(self, n: int, whole: int | None = None) -> None:
         """Say how many images are valid here, and how many the whole batch has, if that is divided."""
         self.shard.images = n if whole is None else whole

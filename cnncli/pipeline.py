@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from threading import Thread
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from cnncli.errors import IOFailure
 
@@ -18,22 +18,41 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-def threads(workers: int) -> Executor:
+class Crew(Generic[Given, Made]):
+    """Workers that make one thing after another.
+
+    Parameters
+    ----------
+    pool : Executor
+        Who they are.
+    make : callable
+        What they do.
+    """
+
+    def __init__(self, pool: Executor, make: Callable[[Given], Made]) -> None:
+        self.pool, self._make = pool, make
+
+    def begin(self, item: Given) -> Future[Made]:
+        """Have something made."""
+        return self.pool.submit(self._make, item)
+
+
+def threads(make: Callable[[Given], Made], workers: int) -> Crew[Given, Made]:
     """For work that leaves Python's lock alone, or is small beside what would have to be sent to a process."""
-    return ThreadPoolExecutor(workers, "ahead")
+    return Crew(ThreadPoolExecutor(workers, "ahead"), make)
 
 
-def processes(workers: int) -> Executor:
-    """For work that holds Python's lock; threads, where no processes can be made.
+def processes(make: Callable[[Given], Made], workers: int) -> Crew[Given, Made]:
+    """For work that holds Python's lock; this thread itself, where no processes can be made.
 
-    They begin as copies of this process and must not compute with kernels: OpenMP's threads are not copied, and libgomp
-    waits for them.
+    They begin as copies of this process, with `make` and all that it knows. Kernels they call must use one thread:
+    OpenMP's threads are not copied, and libgomp waits for them.
     """
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import active_children, get_context
 
     try:
-        pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=_follow)
+        pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=_begin, initargs=(make,))
         with warnings.catch_warnings():
             # Python warns of a copy while there are threads; those here hold no lock that decoding takes
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -42,8 +61,33 @@ def processes(workers: int) -> Executor:
     except (OSError, NotImplementedError, RuntimeError):
         for process in active_children():
             process.kill()
-        return threads(workers)
-    return pool
+        return Crew(_Here(), make)
+    return Crew(pool, _make)
+
+
+class _Here(Executor):
+    """No worker: what is submitted is done at once."""
+
+    def submit(self, do: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(do(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+_job: Callable[[Any], Any]  # of a process that helps
+
+
+def _make(item: Any) -> Any:
+    return _job(item)
+
+
+def _begin(make: Callable[[Any], Any]) -> None:
+    global _job
+    _job = make
+    _follow()
 
 
 def _follow() -> None:
@@ -67,23 +111,23 @@ def ahead(
     items: Iterable[Given],
     workers: int,
     urgent: Callable[[Given], bool] = lambda _: False,
-    crew: Callable[[int], Executor] = threads,
+    crew: Callable[[Callable[[Given], Made], int], Crew[Given, Made]] = threads,
 ) -> Iterator[Made]:
     """``map(make, items)`` by so many workers; only a few items are ahead of what has been asked for.
 
-    After an item that is `urgent` no other is asked for before all are made. `crew` is `threads` or `processes`; to and
-    from processes everything is sent, `make` too.
+    After an item that is `urgent` no other is asked for before all are made. `crew` is `threads` or `processes`, to and
+    from which items and what is made of them are sent.
 
     Raises
     ------
     IOFailure
         If a process was ended from outside.
     """
-    pool = crew(workers)
+    made_by = crew(make, workers)
     try:
         waiting: deque[Future[Made]] = deque()
         for item in items:
-            waiting.append(pool.submit(make, item))
+            waiting.append(made_by.begin(item))
             while waiting and (len(waiting) > 2 * workers or urgent(item)):
                 yield waiting.popleft().result()
         while waiting:
@@ -93,4 +137,4 @@ def ahead(
             "a process that helps has ended, perhaps for want of memory; --workers 0 does without"
         ) from error
     finally:
-        pool.shutdown(cancel_futures=True)
+        made_by.pool.shutdown(cancel_futures=True)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from cnncli.errors import CnnError
 from cnncli.evaluation import divide
-from cnncli.model import Model, stack
+from cnncli.model import BATCH, Model, stack
 from cnncli.pipeline import ahead, processes
 from cnncli.preprocessing import Preprocessing
 from cnncli.process_group import ProcessGroup
@@ -21,8 +21,10 @@ from cnncli.process_group import ProcessGroup
 if TYPE_CHECKING:
     from cnncli.datasets._images import Content
 
-ALONE = 0.02  # seconds of decoding before other processes are asked to help: as long as it takes them to start
-AT_ONCE = 0.005  # seconds of decoding in one go, beside which sending is nothing
+Part = TypeVar("Part")
+
+ALONE = 0.02  # seconds of work before other processes are asked to help: as long as it takes them to start
+AT_ONCE = 0.02  # seconds of work in one go, beside which sending is nothing
 MOST_AT_ONCE, BYTES_AT_ONCE = 64, 2**19  # images in one go, and their size once they are decoded, at most
 AT_ONCE_EACH = 1024  # images that a process of a group answers before it tells the others
 
@@ -42,6 +44,55 @@ class Group(NamedTuple):
     urgent: bool
 
 
+class Found(NamedTuple):
+    """What came of a group's files, in as few pieces as can be, since sending each takes time.
+
+    Attributes
+    ----------
+    paths : list of str
+    arrays : ndarray
+        Images, later scores, one below the other.
+    errors : dict of int to CnnError
+        What is wrong with those that are missing, by their place.
+    urgent : bool
+    """
+
+    paths: list[str]
+    arrays: np.ndarray
+    errors: dict[int, CnnError]
+    urgent: bool
+
+    @classmethod
+    def of(cls, each: Sequence[tuple[str, np.ndarray | CnnError]], urgent: bool = False) -> Found:
+        """Images or errors in one."""
+        images = [image for _, image in each if not isinstance(image, CnnError)]
+        errors = {place: image for place, (_, image) in enumerate(each) if isinstance(image, CnnError)}
+        return cls([path for path, _ in each], stack(images) if images else np.empty((0, 0)), errors, urgent)
+
+    def each(self) -> Iterator[tuple[str, np.ndarray | CnnError]]:
+        """Every path, with what came of it."""
+        rest = iter(self.arrays)
+        for place, path in enumerate(self.paths):
+            yield path, self.errors.get(place) or next(rest)
+
+    def scored(self, model: Model, views: Sequence[str]) -> Found:
+        """The scores of these images."""
+        return self._replace(arrays=model.scores(self.arrays, views)) if len(self.arrays) else self
+
+    def rows(self) -> list[Row]:
+        """What is told of these scores."""
+        finite = iter(np.all(np.isfinite(self.arrays), axis=1).tolist())
+        return [_row(path, scores, finite) for path, scores in self.each()]
+
+
+def _row(path: str, scores: np.ndarray | CnnError, finite: Iterator[bool]) -> Row:
+    if isinstance(scores, CnnError):
+        return Row(path, error=str(scores))
+    if next(finite):
+        return Row(path, scores)
+    return Row(path, error="the network's outputs for this image are not finite numbers")
+
+
 def predictions(
     model: Model,
     paths: Iterable[str | None],
@@ -49,7 +100,10 @@ def predictions(
     workers: int,
     views: Sequence[str] = (),
 ) -> Iterator[list[Row]]:
-    """Rows of all images, some at a time; processes decode the next ones while the network computes, if it is worth it.
+    """Rows of all images, some at a time; processes share the work, if there is enough of it.
+
+    Where the network is small they compute too. A large one would need its memory in each of them, and has work enough
+    for all threads of this process, for which the others decode.
 
     Parameters
     ----------
@@ -59,25 +113,41 @@ def predictions(
     content : callable
         From a path to what there is to decode: the path of a file, bytes, or an error. Called by this process.
     workers : int
-        Processes that decode, where there are more than a few images.
+        Processes that share the work, where there are more than a few images; with 0 this one does it all.
     views : sequence of str
         Views of each image to average over; see `cnncli.views`.
     """
-    most = max(min(BYTES_AT_ONCE // math.prod(model.preprocessing.shape), MOST_AT_ONCE), 1)
-    waiting: list[tuple[str, np.ndarray | CnnError]] = []
     files = (None if path is None else (path, content(path)) for path in paths)
-    for group, images, errors in _decoded(model.preprocessing, files, most, workers):
-        rest = iter(images)
-        waiting += ((path, errors.get(place) or next(rest)) for place, (path, _) in enumerate(group.files))
-        while len(waiting) >= model.at_once or (group.urgent and waiting):
-            yield _rows(model, waiting[: model.at_once], views)
-            del waiting[: model.at_once]
-    if waiting:
-        yield _rows(model, waiting, views)
+    if workers > 1 and model.at_once > BATCH:
+        model.limit_threads(1)
+        scored = _shared(partial(_answer, model, views), files, BATCH, workers)
+        yield from _collected(((found.rows(), found.urgent) for found in scored), model.at_once)
+    else:
+        most = max(min(BYTES_AT_ONCE // math.prod(model.preprocessing.shape), MOST_AT_ONCE), 1)
+        decoded = _shared(partial(_decode, model.preprocessing), files, most, workers)
+        for some in _collected(((list(found.each()), found.urgent) for found in decoded), model.at_once):
+            yield Found.of(some).scored(model, views).rows()
+
+
+def _shared(
+    make: Callable[[Group], Found], files: Iterable[tuple[str, Content] | None], most: int, workers: int
+) -> Iterator[Found]:
+    """What is made of groups of files, `most` at once; by this process, until it is clear that others are worth it."""
+    spent, done, each = 0.0, 0, 1
+    groups = _groups(files, lambda: each)
+    for number, group in enumerate(groups):
+        began = time.perf_counter()
+        found = make(group)
+        if number:  # the first takes longer, for what is loaded
+            spent, done = spent + time.perf_counter() - began, done + len(group.files)
+            each = min(int(AT_ONCE * done / spent) + 1, most)
+        yield found
+        if workers and spent > ALONE:
+            yield from ahead(make, groups, workers, lambda group: group.urgent, processes)
 
 
 def _groups(files: Iterable[tuple[str, Content] | None], each: Callable[[], int]) -> Iterator[Group]:
-    """What is decoded in one go, so many as `each` says by then."""
+    """What is done in one go, so many as `each` says by then."""
     some: list[tuple[str, Content]] = []
     for file in files:
         if file is not None:
@@ -89,55 +159,27 @@ def _groups(files: Iterable[tuple[str, Content] | None], each: Callable[[], int]
         yield Group(some, urgent=False)
 
 
-class Decoded(NamedTuple):
-    """A group's images, one below the other, and what is wrong with those that are missing, by their place."""
-
-    group: Group
-    images: np.ndarray
-    errors: dict[int, CnnError]
-
-
-def _decoded(
-    preprocessing: Preprocessing, files: Iterable[tuple[str, Content] | None], most: int, workers: int
-) -> Iterator[Decoded]:
-    """All images in groups; by this process, until it is clear that there is work enough for others."""
-    spent, done, each = 0.0, 0, 1
-    make = partial(_decode_group, preprocessing)
-    groups = _groups(files, lambda: each)
-    for group in groups:
-        began = time.perf_counter()
-        made = make(group)
-        spent, done = spent + time.perf_counter() - began, done + len(group.files)
-        each = min(int(AT_ONCE * done / max(spent, 1e-9)) + 1, most)
-        yield made
-        if workers and spent > ALONE:
-            yield from ahead(make, groups, workers, lambda group: group.urgent, processes)
-
-
-def _decode_group(preprocessing: Preprocessing, group: Group) -> Decoded:
+def _decode(preprocessing: Preprocessing, group: Group) -> Found:
     from cnncli.datasets._images import look_at_each
 
-    found = look_at_each(preprocessing.decode, group.files)
-    errors = {place: error for place, error in enumerate(found) if isinstance(error, CnnError)}
-    images = [image for image in found if not isinstance(image, CnnError)]
-    return Decoded(group, stack(images) if images else np.empty(0), errors)
+    images = look_at_each(preprocessing.decode, group.files)
+    return Found.of([(path, image) for (path, _), image in zip(group.files, images, strict=True)], group.urgent)
 
 
-def _rows(model: Model, decoded: Sequence[tuple[str, np.ndarray | CnnError]], views: Sequence[str]) -> list[Row]:
-    images = [image for _, image in decoded if not isinstance(image, CnnError)]
-    scores = model.scores(stack(images), views) if images else np.empty((0, 0))
-    finite = np.all(np.isfinite(scores), axis=1)
-    answers = zip(scores, finite, strict=True)
-    return [
-        Row(path, error=str(image)) if isinstance(image, CnnError) else _row(path, *next(answers))
-        for path, image in decoded
-    ]
+def _answer(model: Model, views: Sequence[str], group: Group) -> Found:
+    return _decode(model.preprocessing, group).scored(model, views)
 
 
-def _row(path: str, scores: np.ndarray, finite: bool) -> Row:
-    if finite:
-        return Row(path, scores)
-    return Row(path, error="the network's outputs for this image are not finite numbers")
+def _collected(parts: Iterable[tuple[list[Part], bool]], most: int) -> Iterator[list[Part]]:
+    """Lists as one, so many at a time, or less where they are urgent."""
+    some: list[Part] = []
+    for part, urgent in parts:
+        some += part
+        while len(some) >= most or (urgent and some):
+            yield some[:most]
+            del some[:most]
+    if some:
+        yield some
 
 
 def divided(

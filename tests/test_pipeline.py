@@ -9,15 +9,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from typing import Any
 
 import pytest
 
 from cnncli import pipeline
 from cnncli.errors import DataError, IOFailure
-from cnncli.pipeline import ahead, processes, threads
+from cnncli.pipeline import Crew, ahead, processes, threads
 
-Crew = Callable[[int], Executor]
+Hire = Callable[[Callable[[Any], Any], int], Crew[Any, Any]]
 
 
 def late(item: int) -> tuple[int, int]:
@@ -37,9 +37,9 @@ def die(item: int) -> None:
 
 
 @pytest.fixture(params=[threads, processes])
-def crew(request: pytest.FixtureRequest) -> Crew:
-    made: Crew = request.param
-    return made
+def crew(request: pytest.FixtureRequest) -> Hire:
+    hire: Hire = request.param
+    return hire
 
 
 def asked_for(count: int) -> tuple[Iterator[int], list[int]]:
@@ -55,7 +55,7 @@ def asked_for(count: int) -> tuple[Iterator[int], list[int]]:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_in_order_and_only_a_few_ahead(crew: Crew, workers: int) -> None:
+def test_in_order_and_only_a_few_ahead(crew: Hire, workers: int) -> None:
     items, asked = asked_for(30)
     for place, (item, _) in enumerate(ahead(late, items, workers, crew=crew)):
         assert item == place
@@ -68,14 +68,22 @@ def test_processes_are_others() -> None:
     assert {pid for _, pid in ahead(late, range(20), 2, crew=threads)} == {os.getpid()}
 
 
-def test_what_is_urgent_is_made_before_more_is_asked_for(crew: Crew) -> None:
+def test_processes_know_what_this_one_does() -> None:
+    """It is not sent to them, which would take its time for each item, and not all of it can be."""
+    lock = threading.Lock()
+    assert list(ahead(lambda item: (item, lock.locked()), range(3), 2, crew=processes)) == [
+        (k, False) for k in range(3)
+    ]
+
+
+def test_what_is_urgent_is_made_before_more_is_asked_for(crew: Hire) -> None:
     items, asked = asked_for(20)
     for item, _ in ahead(late, items, 2, lambda item: item % 5 == 0, crew):
         if item % 5 == 0:
             assert asked[-1] == item
 
 
-def test_errors_come_as_they_are(crew: Crew) -> None:
+def test_errors_come_as_they_are(crew: Hire) -> None:
     found: list[int] = []
     with pytest.raises(DataError, match="3: no"):
         found.extend(ahead(refuse, range(100), 2, crew=crew))
@@ -88,7 +96,7 @@ def test_a_process_that_is_killed_is_told_of() -> None:
 
 
 @pytest.mark.parametrize("made", [0, 1])
-def test_threads_do_where_processes_cannot_be_made(made: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_thread_does_it_where_processes_cannot_be_made(made: int, monkeypatch: pytest.MonkeyPatch) -> None:
     fork, made_so_far = os.fork, []
 
     def limited() -> int:
@@ -98,14 +106,18 @@ def test_threads_do_where_processes_cannot_be_made(made: int, monkeypatch: pytes
         return fork()
 
     monkeypatch.setattr(os, "fork", limited)
-    assert {pid for _, pid in ahead(late, range(3), 2, crew=processes)} == {os.getpid()}
+    assert list(ahead(late, range(7), 2, crew=processes)) == [(item, os.getpid()) for item in range(7)]
+    with pytest.raises(DataError, match="3: no"):
+        list(ahead(refuse, range(7), 2, crew=processes))
     for process in multiprocessing.active_children():
         process.join(10)
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-def test_threads_do_where_those_of_the_processes_cannot_be_made(nth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_thread_does_it_where_those_of_the_processes_cannot_be_made(
+    nth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those that keep the processes: the first raises, the second ends the first, and nothing would ever come."""
     begin, begun = threading.Thread.start, []
 

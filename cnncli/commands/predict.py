@@ -41,7 +41,7 @@ WIDEST = 60  # characters of the column of paths
 )
 @_options.views
 @_options.threads
-@_decoding.workers("Processes that decode image files, where they are many")
+@_decoding.workers("Processes that share the images, where they are many")
 @_options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout, with the probabilities of all classes.")
 def command(

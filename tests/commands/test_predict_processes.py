@@ -1,4 +1,4 @@
-"""``cnn predict`` with processes that decode: the same bytes, and none is left behind."""
+"""``cnn predict`` with processes that share the work: the same bytes, and none is left behind."""
 
 import os
 import signal
@@ -14,23 +14,26 @@ from conftest import Cnn, start
 from cnncli import prediction
 from cnncli.model import Model
 
-MANY = "from cnncli import prediction\nprediction.ALONE = -1\n"  # processes decode from the second image on
+MANY = "from cnncli import prediction\nprediction.ALONE = -1\n"  # processes help from the second image on
 
 
 @pytest.mark.parametrize("workers", ["0", "1", "3"])
+@pytest.mark.parametrize("at_once", [5, 100], ids=["large", "small"])
+@pytest.mark.parametrize("alone", [-1, 0], ids=["one by one", "some at once"])
 def test_workers_change_no_byte(
-    cnn: Cnn, trained: Path, digits: Path, workers: str, monkeypatch: pytest.MonkeyPatch
+    cnn: Cnn, trained: Path, digits: Path, workers: str, at_once: int, alone: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of large networks they decode only, of small ones they compute the scores too."""
     (digits / "0/1.png").write_text("no image")
     whole = cnn("predict", "digits", "digits", "digits", "--csv").out
-    monkeypatch.setattr(prediction, "ALONE", -1)
+    monkeypatch.setattr(prediction, "ALONE", alone)
     monkeypatch.setattr(prediction, "MOST_AT_ONCE", 4)
-    monkeypatch.setattr(Model, "at_once", 5)
+    monkeypatch.setattr(Model, "at_once", at_once)
     assert cnn("predict", "digits", "digits", "digits", "--csv", "--workers", workers).out == whole
 
 
 def test_standard_input_is_read_by_the_command_itself(trained: Path, digits: Path) -> None:
-    """While processes decode, whose own standard input is empty."""
+    """While processes help, whose own standard input is empty."""
     paths = ["digits/0/0.png", "digits/1/1.png", "-", "digits/2/2.png"]
     Path("list.txt").write_text("\n".join(paths))
     outs = []
@@ -78,7 +81,7 @@ def asked(trained: Path, digits: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="children are told by /proc")
-def test_processes_that_decode_end_with_the_command(asked: subprocess.Popen[str]) -> None:
+def test_processes_that_help_end_with_the_command(asked: subprocess.Popen[str]) -> None:
     helpers = children(asked)
     assert len(helpers) == 2
     for pid in helpers:  # as Ctrl-C does to all; what it means is the command's
