@@ -142,7 +142,8 @@ def ended(job: str, seconds: int = 300) -> list[dict[str, str]]:
     while not all(task["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT") for task in facts(job)):
         assert time.monotonic() < deadline, facts(job)
         for task in facts(job):
-            if task["Reason"] == "BeginTime":  # queued again for two minutes later
+            if task["Reason"] == "BeginTime":  # queued again for two minutes later; at once the node would refuse it
+                time.sleep(5)
                 said("scontrol", "update", f"JobId={task['JobId']}", "StartTime=now")
         time.sleep(0.5)
     return facts(job)
