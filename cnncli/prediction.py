@@ -108,6 +108,7 @@ def predictions(
     Parameters
     ----------
     model : Model
+        Computes with one thread from then on, if processes are to compute.
     paths : iterable of str or None
         None says that the next path may be long in coming: all before it is finished first.
     content : callable
@@ -140,7 +141,7 @@ def _shared(
         found = make(group)
         if number:  # the first takes longer, for what is loaded
             spent, done = spent + time.perf_counter() - began, done + len(group.files)
-            each = min(int(AT_ONCE * done / spent) + 1, most)
+            each = min(int(AT_ONCE * done / max(spent, 1e-9)) + 1, most)
         yield found
         if workers and spent > ALONE:
             yield from ahead(make, groups, workers, lambda group: group.urgent, processes)
