@@ -54,7 +54,7 @@ def processes(make: Callable[[Given], Made], workers: int) -> Crew[Given, Made]:
     try:
         pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=_begin, initargs=(make,))
         with warnings.catch_warnings():
-            # Python warns of a copy while there are threads; those here hold no lock that decoding takes
+            # Python warns of a copy while there are threads; those here hold no lock that their work takes
             warnings.simplefilter("ignore", DeprecationWarning)
             pool.submit(os.getpid).result(START)
     # a limit of processes, threads or memory, also one that ended a helper or its keeper; no semaphores

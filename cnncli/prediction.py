@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 
 ALONE = 0.02  # seconds of work before other processes are asked to help: as long as it takes them to start
-AT_ONCE = 0.02  # seconds of work in one go, beside which sending is nothing
+AT_ONCE = 0.1  # seconds of decoding in one go, beside which sending is nothing, and lanes without images are little
 MOST_AT_ONCE, BYTES_AT_ONCE = 64, 2**19  # images in one go, and their size once they are decoded, at most
 AT_ONCE_EACH = 1024  # images that a process of a group answers before it tells the others
 
@@ -45,29 +45,32 @@ class Group(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What came of a group's files, in as few pieces as can be, since sending each takes time.
+    """What came of a group's files.
 
     Attributes
     ----------
     paths : list of str
     arrays : ndarray
-        Images, later scores, one below the other.
+        Images, later scores, of those that can be read, one below the other.
     errors : dict of int to CnnError
-        What is wrong with those that are missing, by their place.
+        What is wrong with the others, by their place.
     urgent : bool
+    seconds : float
+        That decoding took.
     """
 
     paths: list[str]
     arrays: np.ndarray
     errors: dict[int, CnnError]
-    urgent: bool
+    urgent: bool = False
+    seconds: float = 0.0
 
     @classmethod
-    def of(cls, each: Sequence[tuple[str, np.ndarray | CnnError]], urgent: bool = False) -> Found:
+    def of(cls, each: Sequence[tuple[str, np.ndarray | CnnError]]) -> Found:
         """Images or errors in one."""
         images = [image for _, image in each if not isinstance(image, CnnError)]
         errors = {place: image for place, (_, image) in enumerate(each) if isinstance(image, CnnError)}
-        return cls([path for path, _ in each], stack(images) if images else np.empty((0, 0)), errors, urgent)
+        return cls([path for path, _ in each], stack(images) if images else np.empty((0, 0)), errors)
 
     def each(self) -> Iterator[tuple[str, np.ndarray | CnnError]]:
         """Every path, with what came of it."""
@@ -102,13 +105,14 @@ def predictions(
 ) -> Iterator[list[Row]]:
     """Rows of all images, some at a time; processes share the work, if there is enough of it.
 
-    Where the network is small they compute too. A large one would need its memory in each of them, and has work enough
-    for all threads of this process, for which the others decode.
+    Where the network's maps are small and there are as many processes as threads, they compute too, as one thread each.
+    Large ones would take their memory in each process, and have work enough for the threads of this one, for which the
+    others decode.
 
     Parameters
     ----------
     model : Model
-        Computes with one thread from then on, if processes are to compute.
+        Computes with one thread from then on, where processes compute.
     paths : iterable of str or None
         None says that the next path may be long in coming: all before it is finished first.
     content : callable
@@ -119,9 +123,11 @@ def predictions(
         Views of each image to average over; see `cnncli.views`.
     """
     files = (None if path is None else (path, content(path)) for path in paths)
-    if workers > 1 and model.at_once > BATCH:
+    if workers == model.threads > 1 and model.at_once > BATCH:
         model.limit_threads(1)
-        scored = _shared(partial(_answer, model, views), files, BATCH, workers)
+        # what is there before there are other processes is theirs too, so that all share these weights
+        ready = partial(model.network, BATCH)
+        scored = _shared(partial(_answer, model, views), files, BATCH, workers, ready)
         yield from _collected(((found.rows(), found.urgent) for found in scored), model.at_once)
     else:
         most = max(min(BYTES_AT_ONCE // math.prod(model.preprocessing.shape), MOST_AT_ONCE), 1)
@@ -131,19 +137,35 @@ def predictions(
 
 
 def _shared(
-    make: Callable[[Group], Found], files: Iterable[tuple[str, Content] | None], most: int, workers: int
+    make: Callable[[Group], Found],
+    files: Iterable[tuple[str, Content] | None],
+    most: int,
+    workers: int,
+    ready: Callable[[], object] = lambda: None,
 ) -> Iterator[Found]:
-    """What is made of groups of files, `most` at once; by this process, until it is clear that others are worth it."""
-    spent, done, each = 0.0, 0, 1
+    """What is made of groups of files, `most` at once; `ready` is called before other processes are there."""
+    decoded, seconds, each = 0, 0.0, 1
     groups = _groups(files, lambda: each)
-    for number, group in enumerate(groups):
+    for found in _made(make, groups, workers, ready):
+        decoded, seconds = decoded + len(found.paths), seconds + found.seconds
+        each = min(int(AT_ONCE * decoded / max(seconds, 1e-9)) + 1, most)
+        yield found
+
+
+def _made(
+    make: Callable[[Group], Found], groups: Iterator[Group], workers: int, ready: Callable[[], object]
+) -> Iterator[Found]:
+    """``map(make, groups)``, by this process until it is clear that others are worth it."""
+    spent, loaded = 0.0, False
+    for group in groups:
         began = time.perf_counter()
         found = make(group)
-        if number:  # the first takes longer, for what is loaded
-            spent, done = spent + time.perf_counter() - began, done + len(group.files)
-            each = min(int(AT_ONCE * done / max(spent, 1e-9)) + 1, most)
+        if loaded:  # the first image takes longer
+            spent += time.perf_counter() - began
+        loaded = loaded or bool(group.files)
         yield found
         if workers and spent > ALONE:
+            ready()
             yield from ahead(make, groups, workers, lambda group: group.urgent, processes)
 
 
@@ -163,8 +185,10 @@ def _groups(files: Iterable[tuple[str, Content] | None], each: Callable[[], int]
 def _decode(preprocessing: Preprocessing, group: Group) -> Found:
     from cnncli.datasets._images import look_at_each
 
+    began = time.perf_counter()
     images = look_at_each(preprocessing.decode, group.files)
-    return Found.of([(path, image) for (path, _), image in zip(group.files, images, strict=True)], group.urgent)
+    found = Found.of([(path, image) for (path, _), image in zip(group.files, images, strict=True)])
+    return found._replace(urgent=group.urgent, seconds=time.perf_counter() - began)
 
 
 def _answer(model: Model, views: Sequence[str], group: Group) -> Found:

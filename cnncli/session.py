@@ -100,6 +100,7 @@ class Session:
         progress = self.trainer.progress
         try:
             for report in self.trainer.fit(self.poll):
+                self.run.beat()  # before anything is written: after a step of a minute another may have the folder
                 if isinstance(report, EpochReport):
                     self._end_epoch(report)
                 else:

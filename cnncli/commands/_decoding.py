@@ -18,7 +18,7 @@ LOG_EVERY = 60.0
 
 
 def workers(who: str = "Threads that decode image files") -> Decorator:
-    """The option that says how many decode."""
+    """The option that says how many help."""
     return click.option(
         "--workers",
         type=click.IntRange(0, MAX_THREADS),

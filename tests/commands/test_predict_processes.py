@@ -1,35 +1,111 @@
 """``cnn predict`` with processes that share the work: the same bytes, and none is left behind."""
 
+from __future__ import annotations
+
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Cnn, start
+from PIL import Image
 
 from cnncli import prediction
-from cnncli.model import Model
+from cnncli.model import BATCH, Model
 
 MANY = "from cnncli import prediction\nprediction.ALONE = -1\n"  # processes help from the second image on
 
 
-@pytest.mark.parametrize("workers", ["0", "1", "3"])
+@pytest.fixture
+def mixed(digits: Path) -> Path:
+    """Images, one of which is none and one of which has 16 bits."""
+    (digits / "0/1.png").write_text("no image")
+    Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * np.uint16(1023)).save(digits / "0/2.png")
+    return digits
+
+
+@pytest.mark.parametrize("workers", ["0", "1", "2", "3"])
 @pytest.mark.parametrize("at_once", [5, 100], ids=["large", "small"])
 @pytest.mark.parametrize("alone", [-1, 0], ids=["one by one", "some at once"])
+@pytest.mark.parametrize("views", [(), ("--tta", "flip")], ids=["", "views"])
 def test_workers_change_no_byte(
-    cnn: Cnn, trained: Path, digits: Path, workers: str, at_once: int, alone: float, monkeypatch: pytest.MonkeyPatch
+    cnn: Cnn,
+    trained: Path,
+    mixed: Path,
+    workers: str,
+    at_once: int,
+    alone: float,
+    views: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of large networks they decode only, of small ones they compute the scores too."""
-    (digits / "0/1.png").write_text("no image")
-    whole = cnn("predict", "digits", "digits", "digits", "--csv").out
+    """Of large networks they decode only; of small ones they compute too, where they are as many as threads."""
+    asked = ("predict", *["digits"] * 3, "--csv", "--threads", "2", *views)
+    whole = cnn(*asked, "--workers", "0").out
     monkeypatch.setattr(prediction, "ALONE", alone)
     monkeypatch.setattr(prediction, "MOST_AT_ONCE", 4)
     monkeypatch.setattr(Model, "at_once", at_once)
-    assert cnn("predict", "digits", "digits", "digits", "--csv", "--workers", workers).out == whole
+    assert cnn(*asked, "--workers", workers).out == whole
+
+
+def test_no_image_knows_of_the_others(cnn: Cnn, trained: Path, mixed: Path) -> None:
+    """Not even where one has 16 bits."""
+    rows = cnn("predict", "digits/0", "--csv").out.splitlines()[1:]
+    assert len(rows) > 3
+    alone = [cnn("predict", f"digits/0/{name}", "--csv").out.splitlines()[1] for name in sorted(os.listdir("digits/0"))]
+    assert sorted(rows) == sorted(alone)
+
+
+@pytest.mark.parametrize(
+    ("threads", "workers", "at_once", "there"),
+    [(2, 2, 100, True), (2, 2, 64, False), (2, 1, 100, False), (1, 2, 100, False), (2, 3, 100, False)],
+)
+def test_who_computes(
+    trained: Path,
+    digits: Path,
+    threads: int,
+    workers: int,
+    at_once: int,
+    there: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Processes, as many as threads are to be used, with one each; or else this one, with all its threads."""
+
+    def scores(self: Model, images: np.ndarray, _: object) -> np.ndarray:
+        return np.full((len(images), 3), [os.getpid(), self.threads, self.network(BATCH).threads], np.float32)
+
+    monkeypatch.setattr(prediction, "ALONE", -1)
+    monkeypatch.setattr(Model, "at_once", at_once)
+    monkeypatch.setattr(Model, "scores", scores)
+    model = Model.load(trained, threads)
+    model.network(BATCH)
+    paths = sorted(map(str, digits.glob("0/*.png")))
+    rows = list(chain.from_iterable(prediction.predictions(model, paths, lambda path: path, workers)))
+    found = {tuple(row.scores.astype(int)) for row in rows[1:] if row.scores is not None}
+    own = {(os.getpid(), threads, threads)}
+    if there:
+        assert {each[1:] for each in found} == {(1, 1)}
+        assert not found & own
+    else:
+        assert found == own
+
+
+def test_where_no_process_can_be_made(cnn: Cnn, trained: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("predict", "digits", "--csv", "--threads", "2", "--workers")
+    whole = cnn(*asked, "0").out
+
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(prediction, "ALONE", -1)
+    monkeypatch.setattr(os, "fork", fork)
+    assert cnn(*asked, "2").out == whole
 
 
 def test_standard_input_is_read_by_the_command_itself(trained: Path, digits: Path) -> None:

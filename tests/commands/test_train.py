@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 from conftest import JSON_KEYS, Cnn, contents
 
-from cnncli import cli
+from cnncli import cli, lock
 from cnncli.checkpoint import load
 from cnncli.commands import _progress
 from cnncli.commands._duration import Duration
 from cnncli.lock import Lock
 from cnncli.runs import RunFolder
+from cnncli.training import Trainer
 
 
 def test_it_writes_a_run_folder(cnn: Cnn) -> None:
@@ -223,3 +224,23 @@ def test_a_sign_of_life_in_every_step(cnn: Cnn, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Lock, "beat", lambda _: beats.append(1))
     assert cnn("train", "tiny.yaml", "train.epochs=2").code == 0
     assert len(beats) >= 2 * 3
+
+
+def test_who_has_lost_the_folder_writes_no_more_into_it(cnn: Cnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine took it during a step of more than a minute."""
+    step, other, before = Trainer._step, "process 7 on another since 2026-01-01 00:00:00", b""
+
+    def long(self: Trainer, *args: Any) -> Any:
+        nonlocal before
+        if self.progress.step == 2:
+            before = Path("runs/tiny/last.npz").read_bytes()
+            Path("runs/tiny/.lock").write_text(other)
+        return step(self, *args)
+
+    monkeypatch.setattr(lock, "LOOK", 0.0)
+    monkeypatch.setattr(lock, "BEAT", 0.0)
+    monkeypatch.setattr(Trainer, "_step", long)
+    done = cnn("train", "tiny.yaml", "train.save_every=1 step")
+    assert (done.code, done.err.splitlines()[-1]) == (77, f"error: runs/tiny: in use by {other}")
+    assert Path("runs/tiny/last.npz").read_bytes() == before
+    assert Path("runs/tiny/.lock").read_text() == other
