@@ -11,14 +11,13 @@ import click
 
 from cnncli.commands import _duration, _options, _sweep_results
 from cnncli.commands._console import note, warn
+from cnncli.sweeping import METRICS
 
 if TYPE_CHECKING:
     from cnncli.spec import RunSpec
     from cnncli.sweeping.axes import Axis
     from cnncli.sweeping.runner import Plan
     from cnncli.sweeping.trials import Result, Trial
-
-METRICS = ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")  # of cnncli.sweeping.ranking
 
 
 class _Metric(click.Choice):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnncli.plots import Line, Panel, above
+from cnncli.sweeping import METRICS
 from cnncli.sweeping.axes import Axis, short_names, value
 from cnncli.sweeping.trials import DONE, PRUNED, SEED, Result, Trial
 
-METRICS = ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")
 HIGH = 3.0  # times the median: what is worse is drawn at the top
 LABELS = 8  # values that have a label each
 WIDE = 20.0  # largest over smallest value, from which an axis is logarithmic
