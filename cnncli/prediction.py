@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part")
 
-ALONE = 0.02  # seconds of work before other processes are asked to help: as long as it takes them to start
+ALONE = 0.03  # seconds of work before other processes are asked to help: longer than it takes them to start
 AT_ONCE = 0.1  # seconds of decoding in one go, beside which sending is nothing, and lanes without images are little
 MOST_AT_ONCE, BYTES_AT_ONCE = 64, 2**19  # images in one go, and their size once they are decoded, at most
 AT_ONCE_EACH = 1024  # images that a process of a group answers before it tells the others
@@ -148,7 +148,7 @@ def _shared(
     groups = _groups(files, lambda: each)
     for found in _made(make, groups, workers, ready):
         decoded, seconds = decoded + len(found.paths), seconds + found.seconds
-        each = min(int(AT_ONCE * decoded / max(seconds, 1e-9)) + 1, most)
+        each = min(max(int(AT_ONCE * decoded / max(seconds, 1e-9)), 1), most)
         yield found
 
 
@@ -156,13 +156,11 @@ def _made(
     make: Callable[[Group], Found], groups: Iterator[Group], workers: int, ready: Callable[[], object]
 ) -> Iterator[Found]:
     """``map(make, groups)``, by this process until it is clear that others are worth it."""
-    spent, loaded = 0.0, False
+    spent = 0.0
     for group in groups:
         began = time.perf_counter()
         found = make(group)
-        if loaded:  # the first image takes longer
-            spent += time.perf_counter() - began
-        loaded = loaded or bool(group.files)
+        spent += time.perf_counter() - began
         yield found
         if workers and spent > ALONE:
             ready()
