@@ -29,7 +29,8 @@ def epoch_line(row: dict[str, Any], epochs: int, seconds: float, images: int, wa
             f"validation loss {loss_text(row['validation_loss'])} accuracy {percent(row['validation_accuracy'])}"
         )
     parts.append(f"{seconds:.1f} s")
-    parts.append(f"{images / seconds:,.0f} images/s")
+    if images:  # none where all of the epoch but its end was done before the run was stopped
+        parts.append(f"{images / seconds:,.0f} images/s")
     if waited >= SHARE_TO_TELL and waited * seconds >= 1:
         parts.append(f"{percent(waited)} of it waiting for data")
     return "  ".join(parts) + ("  best" if best else "")
