@@ -171,21 +171,29 @@ def test_chains_find_forgotten_random_numbers(folder: Path) -> None:
 def test_signals_at_random(number: signal.Signals, folder: Path, tried: Note) -> None:
     whole = start("train", "short.yaml", "--run", "whole", "--threads", "1")
     finished(whole)
-    dice = random.Random(int(number))
+    dice, stopped = random.Random(int(number)), 0
     for attempt in range(count("21") // 3):
         run = Path(f"run{attempt}")
         process = start("train", "short.yaml", "--run", str(run), "--threads", "1", before=TELLING)
-        time.sleep(dice.uniform(0.35, 0.8))  # by then the signals have their handlers, or nothing is begun
+        if attempt % 4:  # after so many saves, however fast the machine is
+            assert process.stdout is not None
+            for _ in range(dice.randrange(1, 50)):
+                process.stdout.readline()
+            time.sleep(dice.uniform(0, 0.01))
+        else:  # by then the signals have their handlers, or nothing is begun
+            time.sleep(dice.uniform(0.35, 0.8))
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
         assert process.returncode in (0, 75, 130, -number), err
         assert "Traceback" not in err or process.returncode in (130, -number)
         if process.returncode == 75:
             assert step_of(run) > 0
+            stopped += 1
         last = start("train", "short.yaml", "--run", str(run), "--resume")
         finished(last)
         assert (run / "metrics.jsonl").read_bytes() == Path("whole/metrics.jsonl").read_bytes()
         tried("21", 1)
+    assert stopped
 
 
 def test_a_full_disk(folder: Path, tried: Note) -> None:
