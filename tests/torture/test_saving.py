@@ -114,11 +114,18 @@ def finished(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, err
 
 
-def killed(process: subprocess.Popen[str], moment: float) -> int:
-    """Kill a training after some seconds; returns the last step that it told of as saved."""
-    time.sleep(moment)
-    process.kill()
-    out, _ = process.communicate()
+def killed(process: subprocess.Popen[str], dice: random.Random, longest: float) -> int:
+    """Kill a training, mostly some time after its first save; returns the last step that it told of as saved."""
+    assert process.stdout is not None
+    with process:
+        if dice.random() < 0.8:
+            first = process.stdout.readline()
+        else:  # also before it
+            first = ""
+            time.sleep(dice.uniform(0, 0.4))
+        time.sleep(dice.uniform(0, longest))
+        process.kill()
+        out = first + process.stdout.read()
     return max(map(int, re.findall(r"saved (\d+)\n", out)), default=0)
 
 
@@ -129,7 +136,7 @@ def test_kill_at_random(folder: Path, tried: Note) -> None:
             shutil.rmtree("run", ignore_errors=True)
             most = 0
         process = start("train", "c.yaml", "--run", "run", "--resume", "--threads", "1", before=TELLING)
-        most = max(most, killed(process, dice.uniform(0.2, 0.9)))
+        most = max(most, killed(process, dice, 0.4))
         if Path("run").exists():
             assert step_of(Path("run")) >= most
         tried("4", 1)
@@ -143,8 +150,9 @@ def test_chains_of_kills(folder: Path, tried: Note) -> None:
     for chain in range(count("5")):
         dice, run = random.Random(chain), Path(f"run{chain}")
         for _ in range(10):
-            process = start("train", "short.yaml", "--run", str(run), "--resume", "--threads", str(1 + chain % 2))
-            killed(process, dice.uniform(0.3, 0.6))
+            threads = str(1 + chain % 2)
+            process = start("train", "short.yaml", "--run", str(run), "--resume", "--threads", threads, before=TELLING)
+            killed(process, dice, 0.05)
         last = start("train", "short.yaml", "--run", str(run), "--resume")
         finished(last)
         for name, array in load(run / "last.npz").arrays.items():
