@@ -9,37 +9,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from cnncli.errors import IOFailure
 
 START = 10.0  # seconds after which processes that have not begun never will
 Given = TypeVar("Given")
 Made = TypeVar("Made")
-
-
-class Crew(Generic[Given, Made]):
-    """Workers that make one thing after another.
-
-    Parameters
-    ----------
-    pool : Executor
-        Who they are.
-    make : callable
-        What they do.
-    """
-
-    def __init__(self, pool: Executor, make: Callable[[Given], Made]) -> None:
-        self.pool, self._make = pool, make
-
-    def begin(self, item: Given) -> Future[Made]:
-        """Have something made."""
-        return self.pool.submit(self._make, item)
+Crew = tuple[Executor, Callable[[Given], Made]]  # who works, and the function they are given with each item
 
 
 def threads(make: Callable[[Given], Made], workers: int) -> Crew[Given, Made]:
     """For work that leaves Python's lock alone, or is small beside what would have to be sent to a process."""
-    return Crew(ThreadPoolExecutor(workers, "ahead"), make)
+    return ThreadPoolExecutor(workers, "ahead"), make
 
 
 def processes(make: Callable[[Given], Made], workers: int) -> Crew[Given, Made]:
@@ -61,8 +43,8 @@ def processes(make: Callable[[Given], Made], workers: int) -> Crew[Given, Made]:
     except (OSError, NotImplementedError, RuntimeError):
         for process in active_children():
             process.kill()
-        return Crew(_Here(), make)
-    return Crew(pool, _make)
+        return _Here(), make
+    return pool, _make
 
 
 class _Here(Executor):
@@ -123,11 +105,11 @@ def ahead(
     IOFailure
         If a process was ended from outside.
     """
-    made_by = crew(make, workers)
+    pool, do = crew(make, workers)
     try:
         waiting: deque[Future[Made]] = deque()
         for item in items:
-            waiting.append(made_by.begin(item))
+            waiting.append(pool.submit(do, item))
             while waiting and (len(waiting) > 2 * workers or urgent(item)):
                 yield waiting.popleft().result()
         while waiting:
@@ -137,4 +119,4 @@ def ahead(
             "a process that helps has ended, perhaps for want of memory; --workers 0 does without"
         ) from error
     finally:
-        made_by.pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
